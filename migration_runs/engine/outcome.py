@@ -1,0 +1,146 @@
+"""What the engine hands back. Frozen, plain, JSON-friendly: no connection, no model, no secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Verdict = Literal["pass", "warn", "fail", "closed"]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a phase waits without a worker, and when to look again (None: when a person acts)."""
+
+    step: str
+    kind: Literal["confirmation", "observation", "window", "drain"]
+    text: str
+    look_again_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a phase's execution (or undoing) by one worker ended.
+
+    ``finished``: every step done. ``waiting``: nothing to do until ``waiting`` is answered; the
+    lease is given back. ``paused``: stopped at a safe place because asked. ``failed``: ``error``
+    says what happened, ``kept`` what stands, ``next_step`` what to do.
+    """
+
+    status: Literal["finished", "waiting", "paused", "failed"]
+    step: str | None = None
+    waiting: Waiting | None = None
+    error: str = ""
+    kept: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did, in words and numbers. ``rows`` counts rows written. ``details`` is JSON."""
+
+    summary: str
+    rows: int = 0
+    skipped: bool = False
+    waiting: Waiting | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepPreview:
+    """What a step will do, before it does: locks taken, rows expected, seconds estimated, how it is undone."""
+
+    summary: str
+    locks: str
+    seconds: float
+    rows: int | None = None
+    undo: str = ""
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One health check's verdict, with the number, the text and the bounds it was judged by (after flooring)."""
+
+    check: str
+    verdict: Verdict
+    value: float | None
+    detail: str
+    bound: str
+    market_now: datetime
+    market_open: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One row that differs: its key, how (missing or extra in the target, or different), both images (text)."""
+
+    key: dict[str, str]
+    kind: Literal["missing", "extra", "different"]
+    source: dict[str, str | None] | None
+    target: dict[str, str | None] | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A comparison of source and target under one snapshot.
+
+    ``pending`` differences are on the touched list (dual-write lag) and do not count in the others.
+    ``clean`` is true when missing, extra and different are all 0.
+    """
+
+    source_rows: int
+    target_rows: int
+    missing: int
+    extra: int
+    different: int
+    pending: int
+    lowest: str | None
+    highest: str | None
+    seconds: float
+    columns: tuple[str, ...]
+    examples: tuple[Difference, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """No difference that the touched list does not explain."""
+        return not (self.missing or self.extra or self.different)
+
+
+@dataclass(frozen=True)
+class RollbackItem:
+    """One thing that a rollback would undo."""
+
+    phase: int
+    step: str
+    title: str
+    action: str
+    locks: str
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RollbackPreview:
+    """What a rollback would do now, from the ledger: nothing is changed by computing it."""
+
+    items: tuple[RollbackItem, ...]
+    rows: int
+    seconds: float
+    keeps: tuple[str, ...]
+    asks: tuple[str, ...]
+    data_decision: Literal["keep", "delete"]
+    obstacles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DualWriteStatus:
+    """Live figures of the sync triggers: which directions are on, how many keys wait to be drained, the oldest's age."""
+
+    forward: bool
+    reverse: bool
+    touched: int
+    oldest_s: float
+    source_rows: int
+    target_rows: int
