@@ -73,5 +73,8 @@ class Reporter(Protocol):
     def confirmation(self, step: str, *, undo: bool = False) -> Confirmation | None:
         """The person's confirmation of a ``confirm`` step, when given."""
 
+    def window_whole(self) -> bool:
+        """Whether the monitoring window is whole: decided by the control side from its due checks."""
+
     def start_chunk_workers(self, count: int) -> None:
         """Ask for ``count`` more workers on this phase's chunks. They may come late or never."""
