@@ -1,0 +1,313 @@
+"""What pages and the command line show of a run: frozen, plain, already decided.
+
+A template never asks the database, and never decides whether somebody may do something: that has
+been answered here, from the same rules that the services enforce.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from migration_runs.engine.outcome import DualWriteStatus
+from migration_runs.phases import Role
+
+
+@dataclass(frozen=True)
+class Action:
+    """A verb that a person might use now. ``why_not`` says what opens it when it is not allowed."""
+
+    verb: str
+    label: str
+    allowed: bool
+    why_not: str = ""
+    phase: int | None = None
+    gate: str | None = None
+    role: Role | None = None
+    needs_step_up: bool = False
+    asks_comment: bool = False
+    danger: bool = False
+
+
+@dataclass(frozen=True)
+class SqlView:
+    """A SQL file of a step, as signed. ``what_for`` is ``apply``, ``undo``, ``repair`` or ``repair check``."""
+
+    what_for: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StepView:
+    """A step: what it will do (from the plan) and where it stands (from the worker)."""
+
+    key: str
+    place: str
+    title: str
+    kind: str
+    state: str
+    what: str
+    why: str
+    locks: str
+    timeout: str
+    undo: str
+    estimate: timedelta
+    sql: tuple[SqlView, ...] = ()
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+    note: str = ""
+    summary: str = ""
+    error: str = ""
+    confirm_text: str = ""
+    confirm_hint: str = ""
+    confirm_role: Role | None = None
+    confirmed_by: str = ""
+    evidence: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, once it is over."""
+        if self.started_at and self.finished_at:
+            return (self.finished_at - self.started_at).total_seconds()
+        return None
+
+
+@dataclass(frozen=True)
+class PhaseView:
+    """One of the nine phases of a run: planned against actual, and where it stands."""
+
+    number: int
+    key: str
+    title: str
+    purpose: str
+    state: str
+    locked: bool
+    owner_role: Role
+    owner: str
+    planned_start: datetime | None
+    slot_end: datetime | None
+    planned: timedelta
+    started_at: datetime | None
+    finished_at: datetime | None
+    started_by: str
+    signed_by: tuple[str, ...]
+    error: str
+    kept: str
+    next_step: str
+    waiting: str
+    worker: str
+    worker_lost_s: float | None
+    attempt: int
+    success: tuple[str, ...]
+    steps: tuple[StepView, ...]
+
+    @property
+    def actual(self) -> timedelta | None:
+        """From start to sign-off, once both are known."""
+        return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+    @property
+    def steps_done(self) -> int:
+        """Steps that are done or had nothing to do."""
+        return sum(step.state in {"done", "skipped"} for step in self.steps)
+
+
+@dataclass(frozen=True)
+class SignOffView:
+    """One required signature: given, void, refused, next, to come or locked."""
+
+    gate: str
+    gate_label: str
+    role: Role
+    person: str
+    state: str
+    at: datetime | None = None
+    comment: str = ""
+    why_void: str = ""
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """A health check's result, due or done."""
+
+    key: str
+    title: str
+    round: int
+    due_at: datetime
+    late_after: datetime
+    state: str
+    verdict: str
+    value: float | None
+    detail: str
+    bound: str
+    market_open: bool | None
+    finished_at: datetime | None
+    what_to_do: str = ""
+
+
+@dataclass(frozen=True)
+class RoundView:
+    """All checks of one hour of the window, and their worst verdict."""
+
+    number: int
+    due_at: datetime
+    verdict: str
+    checks: tuple[CheckView, ...]
+
+
+@dataclass(frozen=True)
+class WindowView:
+    """A monitoring window: how much of it is whole, and what came of its checks."""
+
+    number: int
+    started_at: datetime
+    ends_at: datetime
+    ended_at: datetime | None
+    end_reason: str
+    whole: bool
+    rounds: tuple[RoundView, ...]
+    counts: dict[str, int]
+    open_checks: int
+    open_needed: int
+    next_due: datetime | None
+
+
+@dataclass(frozen=True)
+class ReadinessView:
+    """A line of the readiness checklist."""
+
+    key: str
+    group: str
+    text: str
+    role: Role
+    automatic: bool
+    ticked: bool
+    by: str
+    at: datetime | None
+    may_tick: bool
+
+
+@dataclass(frozen=True)
+class EventView:
+    """An audit event as a sentence, with its raw detail."""
+
+    seq: int
+    at: datetime
+    actor: str
+    actor_how: str
+    action: str
+    sentence: str
+    detail: dict[str, Any]
+    hash: str
+
+
+@dataclass(frozen=True)
+class LogLineView:
+    """A line of the run's log."""
+
+    id: int
+    at: datetime
+    level: str
+    phase: int | None
+    place: str
+    text: str
+
+
+@dataclass(frozen=True)
+class VerificationView:
+    """A comparison of source and target that was made."""
+
+    at: datetime
+    clean: bool
+    source_rows: int
+    target_rows: int
+    missing: int
+    extra: int
+    different: int
+    pending: int
+    seconds: float
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """The one thing to do now: for whom, what, and which actions are beside it. ``tone`` is run, ok, warn or bad."""
+
+    tone: str
+    kicker: str
+    headline: str
+    text: str
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in a list."""
+
+    id: int
+    name: str
+    title: str
+    target: str
+    digest: str
+    state: str
+    phase_number: int | None
+    phase_title: str
+    phase_state: str
+    done: int | None
+    total: int | None
+    unit: str
+    phases_done: int
+    author: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    hold_reason: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything on the run page."""
+
+    id: int
+    name: str
+    title: str
+    summary: str
+    target: str
+    digest: str
+    data_decision: str
+    clock_speed: float
+    window_hours: float
+    min_open_checks: int
+    source_table: str
+    target_table: str
+    state: str
+    author: str
+    created_at: datetime
+    started_at: datetime | None
+    started_by: str
+    finished_at: datetime | None
+    hold_reason: str
+    held_by: str
+    seal_after: datetime | None
+    next: NextStep
+    actions: tuple[Action, ...]
+    phases: tuple[PhaseView, ...]
+    current: PhaseView | None
+    sign_offs: tuple[SignOffView, ...]
+    window: WindowView | None
+    past_windows: tuple[WindowView, ...]
+    readiness: tuple[ReadinessView, ...]
+    verification: VerificationView | None
+    events: tuple[EventView, ...]
+    log: tuple[LogLineView, ...]
+    assignments: dict[str, str]
+    dual_write: DualWriteStatus | None = None
+
+    def action(self, verb: str) -> Action | None:
+        """The action with this verb, if it makes sense in this state at all."""
+        return next((action for action in self.actions if action.verb == verb), None)
