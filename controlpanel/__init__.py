@@ -1,0 +1,1 @@
+"""The Django project: settings, URLs, Celery, and the servers that demo and tests bring along."""

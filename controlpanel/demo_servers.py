@@ -1,0 +1,104 @@
+"""Servers for the demo's commands: what the environment does not name is started and put into the environment.
+
+``manage.py demo`` keeps its data in ``.phasegate`` and notes its environment there, so that other commands find it.
+``manage.py demo run`` has everything of its own in a temporary directory, whatever the environment says: it must never touch
+databases that somebody uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from controlpanel import embedded, env
+
+CONTROL_DATABASE = "phasegate"
+TARGETS = ("bars", "staging")
+DEMO_SWEEP_SECONDS = "1"
+"""The demo's checks come each second; the sweeper must not be slower than they are."""
+
+HELP = frozenset({"-h", "--help", "--version"})
+CONTROL_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL")
+
+
+@contextlib.contextmanager
+def for_command(argv: Sequence[str]) -> Iterator[None]:
+    """Servers for the command line `argv` while the block lasts; nothing for commands other than ``demo``."""
+    if len(argv) < 2 or argv[1] != "demo" or HELP & set(argv):
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with _headless() if "run" in argv[2:3] else _kept():
+            yield
+    except embedded.EmbeddedError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+@contextlib.contextmanager
+def _headless() -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="phasegate-demo-", ignore_cleanup_errors=True) as made:
+        data_dir = Path(made)
+        if os.geteuid() == 0:
+            data_dir.chmod(0o711)  # the servers' account passes through
+        for name in [name for name in os.environ if _ours(name)]:
+            del os.environ[name]
+        with embedded.Cluster(data_dir) as cluster:
+            _ensure_databases(cluster, os.environ)
+            os.environ.update(cluster.environment())
+            os.environ.setdefault("SWEEP_SECONDS", DEMO_SWEEP_SECONDS)
+            yield
+        embedded.forget(data_dir)
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    given = dict(os.environ)
+    data_dir = embedded.default_data_dir()
+    postgres = not all(
+        given.get(name) for name in (*CONTROL_VARIABLES, "TARGET_BARS_URL", "TARGET_STAGING_URL")
+    )
+    with embedded.Cluster(data_dir, postgres=postgres, broker=not given.get("CELERY_BROKER_URL")) as cluster:
+        if postgres:
+            _ensure_databases(cluster, given)
+        found = {"SWEEP_SECONDS": DEMO_SWEEP_SECONDS, **cluster.environment()}
+        # What the user has set wins, piece by piece.
+        os.environ.update({name: value for name, value in found.items() if not given.get(name)})
+        noted = data_dir / env.ENVIRONMENT_FILE
+        noted.unlink(missing_ok=True)
+        noted.touch(mode=0o600)
+        noted.write_text(json.dumps({name: os.environ[name] for name in os.environ if _ours(name)}, indent=2))
+        try:
+            yield
+        finally:
+            noted.unlink(missing_ok=True)
+
+
+def _ensure_databases(cluster: embedded.Cluster, given: Mapping[str, str]) -> None:
+    if not all(given.get(name) for name in CONTROL_VARIABLES):
+        cluster.ensure_control_database(CONTROL_DATABASE)
+    for alias in TARGETS:
+        if not given.get(f"TARGET_{alias.upper()}_URL"):
+            cluster.ensure_target_database(alias)
+            cluster.ensure_scratch_database(f"{alias}_scratch", alias=alias)
+
+
+def _ours(name: str) -> bool:
+    """Whether an environment variable configures Phasegate."""
+    return name in {
+        *CONTROL_VARIABLES, "SECRET_KEY", "ALLOWED_HOSTS", "CELERY_BROKER_URL", "BACKUP_DIR", "PG_BIN_DIR", "PHASEGATE_DEMO",
+        "SWEEP_SECONDS",
+    } or name.startswith(("TARGET_", "SCRATCH_", "BARS_APP_URL_"))  # fmt: skip
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends like Ctrl-C does: through every ``finally``."""
+    raise SystemExit(143)

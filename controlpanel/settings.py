@@ -1,0 +1,220 @@
+"""Django settings. Everything that differs between installations comes from :mod:`controlpanel.env`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+
+from controlpanel import embedded_place, env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENVIRONMENT = env.read(os.environ)
+
+SECRET_KEY = ENVIRONMENT.secret_key
+DEBUG = ENVIRONMENT.debug
+ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = list(ENVIRONMENT.csrf_trusted_origins)
+
+# -- Phasegate's own
+
+PHASEGATE_DEMO = ENVIRONMENT.demo
+PHASEGATE_SHELL_USERS = dict(ENVIRONMENT.shell_users)
+TARGETS = dict(ENVIRONMENT.targets)
+SCRATCH = dict(ENVIRONMENT.scratch)
+BARS_APP = dict(ENVIRONMENT.bars_app)
+BACKUP_DIR = ENVIRONMENT.backup_dir
+PG_BIN_DIR = ENVIRONMENT.pg_bin_dir or embedded_place.wheel_postgres_dir() / "bin"
+RUNBOOK_DIRS = list(ENVIRONMENT.runbook_dirs)
+SWEEP_SECONDS = ENVIRONMENT.sweep_seconds
+
+# -- applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_fsm",
+    "pgtrigger",
+    "controlpanel",
+    "migration_runs",
+    "bars",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "controlpanel.urls"
+WSGI_APPLICATION = "controlpanel.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# -- databases: the control database twice (app and owner role), and each target, for reading alone
+
+SESSION_OPTIONS = (
+    "-c timezone=UTC -c search_path=public -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+)
+# A killed process must not leave its statement running.
+SESSION_OPTIONS += " -c client_connection_check_interval=5s"
+
+
+def _database(url: str, *, options: str, application_name: str) -> dict[str, Any]:
+    config: dict[str, Any] = environ.Env.db_url_config(url)
+    given = config.pop("OPTIONS", {})  # from the URL's query, sslmode for one
+    return config | {
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "application_name": application_name, "options": options, **given},
+    }
+
+
+DATABASES = {
+    "default": _database(
+        ENVIRONMENT.database_url,
+        options=f"{SESSION_OPTIONS} -c statement_timeout=60s",
+        application_name="phasegate/control",
+    )
+}
+if ENVIRONMENT.database_owner_url:
+    DATABASES["owner"] = _database(
+        ENVIRONMENT.database_owner_url, options=SESSION_OPTIONS, application_name="phasegate/migrate"
+    )
+for _alias, _url in TARGETS.items():
+    DATABASES[_alias] = _database(
+        _url,
+        options=f"{SESSION_OPTIONS} -c statement_timeout=30s -c default_transaction_read_only=on",
+        application_name="phasegate/read",
+    )
+DATABASE_ROUTERS = ["controlpanel.routers.ControlAndTargets"]
+
+# -- people
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+# -- time, language, static files
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Outside production files are served from the apps: a fresh checkout works without collectstatic.
+WHITENOISE_USE_FINDERS = DEBUG or PHASEGATE_DEMO
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# -- security
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds: one shift
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+# The demo speaks plain HTTP on 127.0.0.1, where a browser would refuse to send secure cookies back.
+WITH_TLS = not (DEBUG or PHASEGATE_DEMO)
+SESSION_COOKIE_SECURE = WITH_TLS
+CSRF_COOKIE_SECURE = WITH_TLS
+SECURE_SSL_REDIRECT = WITH_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Health checks come from inside, without the proxy that adds TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if WITH_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = WITH_TLS
+SECURE_HSTS_PRELOAD = WITH_TLS
+
+# -- tasks: messages carry ids only, may be lost or doubled, and nothing waits for their result
+
+CELERY_BROKER_URL = ENVIRONMENT.broker_url
+CELERY_TASK_DEFAULT_QUEUE = "runs"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_EVENT_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A copy goes on without its broker: the lease in the control database says whose it is, not the connection.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Publishing gives up soon: the click that caused it has been committed, and the sweeper sends what was not sent.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.4,
+}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    **CELERY_TASK_PUBLISH_RETRY_POLICY,
+}
+CELERY_TIMEZONE = "UTC"
+
+# -- logs: to standard error, one line each; no module logs a URL or a secret
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}

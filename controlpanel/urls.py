@@ -1,0 +1,20 @@
+"""URLs: the admin is the panel; ``/healthz`` is for load balancers and container health checks."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from controlpanel import health
+
+admin.site.site_header = "Phasegate"
+admin.site.site_title = "Phasegate"
+admin.site.index_title = "Start"
+admin.site.site_url = None
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("healthz", health.healthz, name="healthz"),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,291 @@
+"""Fixtures: real PostgreSQL and Valkey servers, databases made from templates, real processes, a browser.
+
+===================  =========================================================================================
+``db`` (mark)        the session's control database, each test rolled back: for tests that do not commit
+``control_db``       a control database of the test's own, committed for real, dropped afterwards
+``target``           an empty target database under the alias ``bars``, with its roles
+``bars_target``      the same with the legacy bars loaded (one market day's worth and more)
+``scratch``          a scratch database for the alias ``bars``
+``broker``           URL of an empty broker
+``project_env``      the environment of processes that work on all of the above
+``run_manage``       runs ``manage.py`` as a process of its own
+``celery_workers``   one real worker; ``processes`` starts more, beat and web
+``panel_url``        the panel under gunicorn; ``page`` a browser page
+===================  =========================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import redis
+from django.conf import settings
+from django.core.management import call_command
+from pytest_django.plugin import DjangoDbBlocker
+
+from controlpanel import embedded
+from controlpanel.embedded_databases import ControlUrls, TargetUrls
+from tests.pointing import pointed
+from tests.processes import CHECKOUT, Processes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CONTROL_TEMPLATE = "control_template"
+BARS_TEMPLATE = "bars_template"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _unique(prefix: str) -> str:
+    return f"{prefix}_{uuid.uuid4().hex[:12]}"
+
+
+# -- servers
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[embedded.Cluster]:
+    """PostgreSQL and Valkey for the whole session, without fsync."""
+    data_dir = Path(tempfile.mkdtemp(prefix="phasegate-tests-"))
+    data_dir.chmod(0o711)  # as root the servers run as another user, who passes through
+    try:
+        with embedded.Cluster(data_dir, fsync=False) as running:
+            yield running
+    finally:
+        embedded.forget(data_dir)
+
+
+@pytest.fixture
+def broker(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of the broker, emptied; this process's Celery application publishes to it."""
+    from controlpanel.celery import app  # noqa: PLC0415 - tests without a broker need no Celery
+
+    with redis.Redis.from_url(cluster.broker_url) as client:
+        client.flushall()
+    app.pool.force_close_all()
+    monkeypatch.setitem(app.conf, "broker_url", cluster.broker_url)
+    app.set_default()
+    return cluster.broker_url
+
+
+# -- the control database
+
+
+@pytest.fixture(scope="session")
+def control_template(cluster: embedded.Cluster, django_db_blocker: DjangoDbBlocker) -> str:
+    """A control database as the migrations make it, run by the owner role; copied, never used."""
+    urls = cluster.databases.ensure_control(CONTROL_TEMPLATE)
+    with django_db_blocker.unblock(), pointed({"owner": urls.owner_url, "default": urls.app_url}):
+        call_command("migrate", verbosity=0, interactive=False)
+    return CONTROL_TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    cluster: embedded.Cluster, control_template: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """The database behind ``@pytest.mark.django_db``: a copy of the template instead of Django's test database."""
+    name = _unique("control")
+    urls = cluster.databases.ensure_control(name, template=control_template)
+    with django_db_blocker.unblock(), pointed({"owner": urls.owner_url, "default": urls.app_url}):
+        yield
+    cluster.databases.drop(name)
+
+
+@pytest.fixture
+def control_db(
+    cluster: embedded.Cluster, control_template: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[ControlUrls]:
+    """A control database for one test that commits. Django's connections of this process lead to it."""
+    name = _unique("control")
+    urls = cluster.databases.ensure_control(name, template=control_template)
+    with django_db_blocker.unblock(), pointed({"owner": urls.owner_url, "default": urls.app_url}):
+        yield urls
+    cluster.databases.drop(name)
+
+
+# -- targets
+
+
+@pytest.fixture
+def target(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetUrls]:
+    """An empty target database with its roles, known to the settings as ``bars``."""
+    yield from _target(cluster, monkeypatch, template=None)
+
+
+@pytest.fixture(scope="session")
+def bars_template(cluster: embedded.Cluster) -> str:
+    """A target database with the legacy bars loaded; copied, never used."""
+    from bars import loading  # noqa: PLC0415 - tests without bars need not load them
+
+    urls = cluster.databases.ensure_target(BARS_TEMPLATE)
+    with psycopg.connect(urls.app_url) as conn:
+        loading.load(conn, days=3)
+    return BARS_TEMPLATE
+
+
+@pytest.fixture
+def bars_target(
+    cluster: embedded.Cluster, bars_template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TargetUrls]:
+    """A target database with three days of legacy bars, known to the settings as ``bars``."""
+    yield from _target(cluster, monkeypatch, template=bars_template)
+
+
+def _target(
+    cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch, *, template: str | None
+) -> Iterator[TargetUrls]:
+    name = _unique("target")
+    urls = cluster.databases.ensure_target(name, template=template)
+    monkeypatch.setitem(settings.TARGETS, "bars", urls.runner_url)
+    monkeypatch.setitem(settings.BARS_APP, "bars", urls.app_url)
+    with pointed({"bars": urls.runner_url}):
+        yield urls
+    cluster.databases.drop(name)
+
+
+@pytest.fixture
+def scratch(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetUrls]:
+    """An empty database on which backups are restored, known to the settings as the scratch of ``bars``."""
+    name = _unique("scratch")
+    urls = cluster.databases.ensure_target(name)
+    monkeypatch.setitem(settings.SCRATCH, "bars", urls.runner_url)
+    yield urls
+    cluster.databases.drop(name)
+
+
+# -- processes
+
+
+@pytest.fixture
+def project_env(
+    request: pytest.FixtureRequest,
+    cluster: embedded.Cluster,
+    control_db: ControlUrls,
+    scratch: TargetUrls,
+    broker: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """Environment for processes of the project. Its target is ``bars_target`` where the test asks for that, else ``target``."""
+    wanted = "bars_target" if "bars_target" in request.fixturenames else "target"
+    target: TargetUrls = request.getfixturevalue(wanted)
+    backups = tmp_path / "backups"
+    backups.mkdir(mode=0o700)
+    monkeypatch.setattr(settings, "BACKUP_DIR", backups)
+    names = ("TARGET_", "SCRATCH_", "BARS_APP_URL_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(names)}
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "controlpanel.settings",
+        "PHASEGATE_DEMO": "1",
+        "SECRET_KEY": settings.SECRET_KEY,
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "SWEEP_SECONDS": "1",
+        "DATABASE_URL": control_db.app_url,
+        "DATABASE_OWNER_URL": control_db.owner_url,
+        "CELERY_BROKER_URL": broker,
+        "TARGET_BARS_URL": target.runner_url,
+        "BARS_APP_URL_BARS": target.app_url,
+        "SCRATCH_BARS_URL": scratch.runner_url,
+        "BACKUP_DIR": str(backups),
+        "PG_BIN_DIR": str(cluster.pg_bin_dir),
+        "PYTHONWARNINGS": "default",
+    }
+
+
+RunManage = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_manage(project_env: dict[str, str]) -> RunManage:
+    """``run_manage("run", "list", env={...}, stdin="...")``: the finished process; its exit code is not checked."""
+
+    def run(
+        *args: str, env: dict[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *args],
+            cwd=CHECKOUT,
+            env=project_env | (env or {}),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def processes(project_env: dict[str, str], tmp_path: Path) -> Iterator[Processes]:
+    """Starts workers, beat and web on the test's own databases; stops them all afterwards."""
+    started = Processes(project_env, tmp_path)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def celery_workers(processes: Processes) -> Processes:
+    """One real worker with two children, for all queues."""
+    processes.start_worker()
+    return processes
+
+
+# -- browser
+
+
+@pytest.fixture
+def panel_url(processes: Processes) -> str:
+    """Address of the panel under gunicorn, on the test's own databases."""
+    port = embedded.free_port()
+    processes.start_web(port)
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium. Without one the test is skipped, or fails where PHASEGATE_REQUIRE_BROWSER=1."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - most tests need no browser
+
+    given = os.environ.get("PHASEGATE_CHROMIUM")
+    program = given or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if program is None:
+        message = f"no Chromium found (PHASEGATE_CHROMIUM, or {', '.join(CHROMIUM_NAMES)} on the PATH)"
+        if os.environ.get("PHASEGATE_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(f"BROWSER TESTS DO NOT RUN: {message}")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work as root.
+        args = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=program, args=args)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page in a browser context of its own; any error on the page's console fails the test."""
+    context = chromium.new_context()
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if _is_csp(message) else None)
+    yield opened
+    context.close()
+    assert not errors, f"errors in the browser: {errors}"
+
+
+def _is_csp(message: Any) -> bool:
+    return message.type == "error" and "Content Security Policy" in message.text
