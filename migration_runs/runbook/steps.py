@@ -34,17 +34,21 @@ class BeforeImageOf(Frozen):
 
     ``functions`` are ``schema.name(argument types)``; each is restored to its definition or, where
     it did not exist, dropped. ``rows`` name a table and the column values that select the rows.
+    ``keep_if`` names the data decision under which a rollback does *not* restore them: with *keep*, rows
+    copied into the target stay, and a reader of the old shape would count them twice.
     """
 
     functions: tuple[str, ...] = ()
     rows: tuple[RowsOf, ...] = ()
+    keep_if: Literal["keep", "delete"] | None = None
 
 
 class SqlStep(StepBase):
     """Execute one file in one transaction (or outside one, where the statement asks for it).
 
     ``verdict`` names a boolean inside the single result row (a column, or ``column.key`` of a
-    jsonb value) that must be true: a call's own verdict is checked, not its arrival.
+    jsonb value) that must be true: a call's own verdict is checked, not its arrival. The row is the last
+    statement's. A ``trial`` is executed, judged, and then always rolled back: it proves and changes nothing.
     """
 
     kind: Literal["sql"]
@@ -52,6 +56,7 @@ class SqlStep(StepBase):
     before_image: BeforeImageOf | None = None
     transaction: bool = True
     verdict: str | None = None
+    trial: bool = False
 
 
 class AssertStep(StepBase):
