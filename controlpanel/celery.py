@@ -1,7 +1,8 @@
 """The Celery application: queues, and what beat sends.
 
-Queues: ``runs`` (phases), ``chunks`` (extra copy workers), ``checks`` (due checks and everything short and regular),
-``verification`` (row-by-row comparison). Regular tasks never share a queue with phases, which may take hours.
+Queues: ``runs`` (phases), ``chunks`` (extra copy workers), ``checks`` (due checks and everything
+short and regular), ``verification`` (row-by-row comparison). Regular tasks
+never share a queue with phases, which may take hours.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ app.autodiscover_tasks()
 
 @app.on_after_configure.connect
 def _schedule(sender: Celery, **_: object) -> None:
-    """Beat only says "look now": it may run twice or not at all, since due work is rows of the control database."""
-    from django.conf import settings  # noqa: PLC0415 - settings are read when the app is configured, not when imported
+    """Beat only says "look now": it may run twice or not at all, since due work is rows in the database."""
+    from django.conf import settings  # noqa: PLC0415 - read when configured, not when imported
 
     period: float = settings.SWEEP_SECONDS
     for name in ("sweep", "make_due"):

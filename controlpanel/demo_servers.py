@@ -1,8 +1,9 @@
-"""Servers for the demo's commands: what the environment does not name is started and put into the environment.
+"""Servers for the demo's commands: what the environment does not name is started and put into it.
 
-``manage.py demo`` keeps its data in ``.phasegate`` and notes its environment there, so that other commands find it.
-``manage.py demo run`` has everything of its own in a temporary directory, whatever the environment says: it must never touch
-databases that somebody uses.
+``manage.py demo`` keeps its data in ``.phasegate`` and notes its environment there, so that other commands
+find it. ``manage.py demo run`` has everything of its own in a temporary directory, whatever the environment
+says: it must never touch databases that somebody uses. Both find a complete environment in ``os.environ``
+and in the settings; the servers stop when the command ends.
 """
 
 from __future__ import annotations
@@ -26,6 +27,18 @@ DEMO_SWEEP_SECONDS = "1"
 
 HELP = frozenset({"-h", "--help", "--version"})
 CONTROL_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL")
+PHASEGATE_VARIABLES = frozenset(
+    {
+        *CONTROL_VARIABLES,
+        "ALLOWED_HOSTS",
+        "BACKUP_DIR",
+        "CELERY_BROKER_URL",
+        "PG_BIN_DIR",
+        "PHASEGATE_DEMO",
+        "SECRET_KEY",
+        "SWEEP_SECONDS",
+    }
+)
 
 
 @contextlib.contextmanager
@@ -93,10 +106,7 @@ def _ensure_databases(cluster: embedded.Cluster, given: Mapping[str, str]) -> No
 
 def _ours(name: str) -> bool:
     """Whether an environment variable configures Phasegate."""
-    return name in {
-        *CONTROL_VARIABLES, "SECRET_KEY", "ALLOWED_HOSTS", "CELERY_BROKER_URL", "BACKUP_DIR", "PG_BIN_DIR", "PHASEGATE_DEMO",
-        "SWEEP_SECONDS",
-    } or name.startswith(("TARGET_", "SCRATCH_", "BARS_APP_URL_"))  # fmt: skip
+    return name in PHASEGATE_VARIABLES or name.startswith(("TARGET_", "SCRATCH_", "BARS_APP_URL_"))
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

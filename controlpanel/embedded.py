@@ -5,8 +5,8 @@
         cluster.ensure_target_database("bars")
         subprocess.run([...], env={**os.environ, **cluster.environment()})
 
-Both servers listen on 127.0.0.1 alone, ask for passwords, and stop with the process that started them, however it ends.
-They are no place for production data.
+Both servers listen on 127.0.0.1 alone, ask for passwords, and stop with the process that started them,
+however it ends. They are no place for production data.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def default_data_dir() -> Path:
 class Cluster:
     """One PostgreSQL and one Valkey server, running while the ``with`` block lasts.
 
-    `fsync=False` trades durability for speed: for tests alone. `postgres=False` or `broker=False` leaves that server out, for
-    when its URL was given by the user. Entering raises DirectoryBusyError when another process owns `data_dir`, and
-    ServerFailedError with the end of the log when a server does not come up.
+    `fsync=False` trades durability for speed: for tests alone. `postgres=False` or `broker=False` leaves
+    that server out, for when its URL was given by the user. Entering raises DirectoryBusyError when another
+    process owns `data_dir`, and ServerFailedError with the end of the log when a server does not come up.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Cluster:
     def ensure_target_database(
         self, name: str, *, alias: str | None = None, template: str | None = None
     ) -> TargetUrls:
-        """Make a target database and its roles unless they exist; the environment names it by `alias` (default: `name`)."""
+        """Make a target database and its roles unless they exist, under `alias` (default: `name`)."""
         urls = self.databases.ensure_target(name, template=template)
         self._targets[alias or name] = urls
         return urls
@@ -232,7 +232,7 @@ def forget(data_dir: Path) -> None:
 
 
 def owned_by_live_process(data_dir: Path) -> bool:
-    """Whether a running process owns `data_dir`, that is, whether servers noted there can be expected to answer."""
+    """Whether a running process owns `data_dir`, so that servers noted there can be expected to answer."""
     try:
         lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -248,17 +248,18 @@ def owned_by_live_process(data_dir: Path) -> bool:
 
 
 def _own(data_dir: Path) -> int:
-    """Take the directory for this process until the returned descriptor is closed, at the latest when the process dies."""
+    """Take the directory for this process until the returned descriptor is closed or the process dies."""
     try:
         # As root the servers run as another user, who has to pass through.
         data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise EmbeddedError(
-            f"cannot use {data_dir} for the embedded servers: {error.strerror}. It may belong to another user: "
-            "remove it as that user, or set PHASEGATE_DATA_DIR to a directory of your own"
+            f"cannot use {data_dir} for the embedded servers: {error.strerror}. It may belong to another "
+            "user: remove it as that user, or set PHASEGATE_DATA_DIR to a directory of your own"
         ) from error
-    # An owner that has just been killed leaves guards that need a moment; they do not hold the lock, only live owners do.
+    # An owner that has just been killed leaves guards that need a moment; they do not hold the lock, only
+    # live owners do.
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -87,7 +87,7 @@ class Databases:
         return self.control_urls(dbname)
 
     def ensure_target(self, dbname: str, *, template: str | None = None) -> TargetUrls:
-        """Make the target's roles and, unless it exists, the database `dbname`, empty or a copy of `template`.
+        """Make the target's roles and, unless it exists, the database: empty, or a copy of `template`.
 
         Scratch databases are made alike: a backup that is restored there finds the roles that it names.
         """
@@ -130,4 +130,4 @@ def _ensure_database(conn: psycopg.Connection, dbname: str, *, owner: str, templ
 
 def _run_file(conn: psycopg.Connection, file: str, **values: sql.Composable) -> None:
     text = (SQL_DIR / file).read_text(encoding="utf-8")
-    conn.execute(sql.SQL(text).format(**values))  # type: ignore[arg-type]  # the text is our own file
+    conn.execute(sql.SQL(text).format(**values))

@@ -1,7 +1,8 @@
 """Runs one server and stops it when the process that wanted it is gone.
 
-Started by :mod:`controlpanel.embedded` as ``python -I -S embedded_guard.py '{json}'`` with a pipe as standard input. It uses
-the standard library alone, so that it starts in any interpreter and from any directory. The server stops when
+Started by :mod:`controlpanel.embedded_servers` as ``python -I -S embedded_guard.py '{json}'`` with a pipe as
+standard input. It uses the standard library alone, so that it starts quickly and from any directory. The
+server stops when
 
 * the pipe closes: the owner asked for it, or the owner died, SIGKILL included;
 * the guard itself is asked to end by SIGTERM, SIGINT or SIGHUP;
@@ -44,7 +45,7 @@ def become_server(spec: dict[str, Any], guard_pid: int) -> NoReturn:
         os._exit(1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    os.execve(spec["command"][0], spec["command"], spec["env"])
+    os.execve(spec["command"][0], spec["command"], spec["env"])  # noqa: S606 - no shell is the point
 
 
 def ended(pid: int) -> int | None:
@@ -84,9 +85,10 @@ def main() -> int:
         try:
             become_server(spec, guard_pid)
         finally:  # only reached when exec failed; the parent's code must not run twice
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
             os._exit(127)
-    print(pid, flush=True)
+    sys.stdout.write(f"{pid}\n")
+    sys.stdout.flush()
     while True:
         status = ended(pid)
         if status is not None:

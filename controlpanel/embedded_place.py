@@ -1,7 +1,8 @@
 """Where embedded servers may live, and as whom they run.
 
-PostgreSQL refuses to run as root. As root the servers therefore run as ``nobody``, who may be unable to enter the checkout
-or the virtual environment (under ``/root``, say); then data and copies of the programs go to ``/var/tmp``.
+PostgreSQL refuses to run as root. As root the servers therefore run as ``nobody``, who may be unable to enter
+the checkout or the virtual environment (under ``/root``, say); then data and copies of the programs go to
+``/var/tmp``.
 """
 
 from __future__ import annotations
@@ -115,9 +116,9 @@ def _unprivileged_account() -> Account:
 
 
 def _may(account: Account, command: list[str]) -> bool:
-    """Whether `account` can run `command`: asked of the kernel, which also knows of ACLs and mount options."""
+    """Whether `account` can run `command`: the kernel is asked, which knows of ACLs and mount options too."""
     try:
-        done = subprocess.run(  # noqa: S603 - fixed programs, paths of our own
+        done = subprocess.run(
             command,
             user=account.uid,
             group=account.gid,

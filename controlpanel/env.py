@@ -1,6 +1,7 @@
 """The environment variables that configure Phasegate, read once and checked.
 
-Nothing else reads the environment. A variable that is missing or makes no sense stops the start with its name and what to set.
+Nothing else reads the environment. A variable that is missing or makes no sense stops the start with its name
+and what to set.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Environment:
 def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Environment:
     """Check `variables` and return them typed.
 
-    Where DATABASE_URL is not set, the servers of a demo that runs on `data_dir` are used, if there is one. Raises
-    ImproperlyConfigured naming the variable that is missing or wrong.
+    Where DATABASE_URL is not set, the servers of a demo that runs on `data_dir` are used, if there is one.
+    Raises ImproperlyConfigured naming the variable that is missing or wrong.
     """
     values = dict(variables)
     why_no_demo = ""

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_safe
 
 @never_cache
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
-    """200 when the control database answers, else 503. Says nothing of targets: the panel works without them."""
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """200 when the control database answers, else 503. Not asked about targets: the panel works without."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -13,23 +13,23 @@ DEFAULT_TARGET = "bars"
 
 
 class ControlAndTargets:
-    """Models of target databases go to the target alias ``bars`` unless a query says ``using``; all others to the control database.
+    """Models of a target go to the alias ``bars`` unless a query says ``using``; all others to control.
 
     Tables are made by the owner role alone, so migrations run on the alias ``owner``.
     """
 
-    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+    def db_for_read(self, model: type[Model], **_hints: Any) -> str | None:
         """Alias for reading `model`; None leaves it to Django, which takes ``default``."""
         return DEFAULT_TARGET if model._meta.app_label in TARGET_APPS else None
 
-    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+    def db_for_write(self, model: type[Model], **_hints: Any) -> str | None:
         """The same alias: a target's connection is read-only, so that PostgreSQL itself refuses a write."""
-        return self.db_for_read(model, **hints)
+        return self.db_for_read(model, **_hints)
 
-    def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
+    def allow_relation(self, obj1: Model, obj2: Model, **_hints: Any) -> bool | None:
         """No relation may cross between control and target."""
         return (obj1._meta.app_label in TARGET_APPS) == (obj2._meta.app_label in TARGET_APPS)
 
-    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+    def allow_migrate(self, db: str, app_label: str, **_hints: Any) -> bool | None:
         """Only as owner, and never for tables of a target."""
         return db == "owner" and app_label not in TARGET_APPS

@@ -94,7 +94,7 @@ def control_template(cluster: embedded.Cluster, django_db_blocker: DjangoDbBlock
 def django_db_setup(
     cluster: embedded.Cluster, control_template: str, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """The database behind ``@pytest.mark.django_db``: a copy of the template instead of Django's test database."""
+    """The database behind ``@pytest.mark.django_db``: a copy of the template, not Django's test database."""
     name = _unique("control")
     urls = cluster.databases.ensure_control(name, template=control_template)
     with django_db_blocker.unblock(), pointed({"owner": urls.owner_url, "default": urls.app_url}):
@@ -177,7 +177,10 @@ def project_env(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
-    """Environment for processes of the project. Its target is ``bars_target`` where the test asks for that, else ``target``."""
+    """Environment for processes of the project.
+
+    Its target is ``bars_target`` where the test asks for that, else ``target``.
+    """
     wanted = "bars_target" if "bars_target" in request.fixturenames else "target"
     target: TargetUrls = request.getfixturevalue(wanted)
     backups = tmp_path / "backups"
@@ -208,7 +211,7 @@ RunManage = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run_manage(project_env: dict[str, str]) -> RunManage:
-    """``run_manage("run", "list", env={...}, stdin="...")``: the finished process; its exit code is not checked."""
+    """``run_manage("run", "list", env={...}, stdin="...")``: the finished process, exit code not checked."""
 
     def run(
         *args: str, env: dict[str, str] | None = None, stdin: str = ""

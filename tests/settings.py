@@ -1,6 +1,6 @@
 """The project's own settings with addresses that lead nowhere: fixtures point them at real servers.
 
-A test that uses a database without asking for a fixture fails to connect, instead of reaching somebody's data.
+A test that uses a database without asking for a fixture fails to connect, instead of reaching real data.
 """
 
 from __future__ import annotations

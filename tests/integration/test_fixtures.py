@@ -49,9 +49,8 @@ def test_target_is_an_empty_database_whose_runner_may_act_as_the_owner(target: T
 
 
 def test_djangos_connection_to_the_target_cannot_write(target: TargetUrls) -> None:
-    with connections["bars"].cursor() as cursor:
-        with pytest.raises(Exception, match="read-only transaction"):
-            cursor.execute("CREATE TABLE t (id int)")
+    with connections["bars"].cursor() as cursor, pytest.raises(Exception, match="read-only transaction"):
+        cursor.execute("CREATE TABLE t (id int)")
 
 
 def test_broker_is_empty_and_asks_for_its_password(broker: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 
 OWNER = "owner"
@@ -15,7 +14,7 @@ OWNER = "owner"
 class Command(migrate.Command):
     """Django's migrate, run by the owner role: the role that the panel runs as owns nothing."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Django's own arguments, with another default for ``--database``."""
         super().add_arguments(parser)
         parser.set_defaults(database=OWNER)
