@@ -3,14 +3,12 @@
 -- why:   the real table holds such pairs; copying both, or the wrong one, is an error to be caught.
 -- undo:  none: a loaded database is dropped as a whole.
 WITH replaced AS (
-    UPDATE public.derived_data_bars AS bar
-       SET derivation_version = 2, ingested_at = bar.ts_utc + interval '1 hour'
-      FROM (SELECT to_timestamp(minute * 60) AS ts_utc
-              FROM generate_series(%(start_minute)s::bigint, %(stop_minute)s::bigint - 1) AS minute
-             WHERE pg_temp.dxy_fate(%(seed)s::bigint, minute) = 'replaced') AS fate
-     WHERE bar.canonical_symbol = 'DXY' AND bar.timeframe = '1m' AND bar.ts_utc = fate.ts_utc
-       AND bar.deleted_at IS NULL
-    RETURNING bar.*
+    UPDATE public.derived_data_bars
+       SET derivation_version = 2, ingested_at = ts_utc + interval '1 hour'
+     WHERE canonical_symbol = 'DXY' AND timeframe = '1m' AND deleted_at IS NULL
+       AND ts_utc >= to_timestamp(%(start_minute)s::bigint * 60) AND ts_utc < to_timestamp(%(stop_minute)s::bigint * 60)
+       AND pg_temp.dxy_fate(%(seed)s::bigint, extract(epoch FROM ts_utc)::bigint / 60) = 'replaced'
+    RETURNING *
 )
 INSERT INTO public.derived_data_bars (
     canonical_symbol, timeframe, ts_utc, open, high, low, close, source, ingested_at, source_timeframe,
