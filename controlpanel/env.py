@@ -53,6 +53,10 @@ class Environment:
     """Accounts of the panel by the operating system's user name that may act as them in a shell."""
     sweep_seconds: float
     """Period of the sweeper; must not exceed the interval of any run's checks."""
+    lease_seconds: float
+    """How long a worker may be silent before another takes its phase over."""
+    verification_seconds: float
+    """Time between two live verifications of a run, on the target's market clock."""
 
 
 def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Environment:
@@ -93,6 +97,13 @@ def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Envir
         runbook_dirs=tuple(Path(part) for part in env.list("RUNBOOK_DIRS", default=[])),
         shell_users=_shell_users(env.list("PHASEGATE_SHELL_USERS", default=[])),
         sweep_seconds=_positive("SWEEP_SECONDS", _typed(env.float, "SWEEP_SECONDS", default=60.0)),
+        lease_seconds=_positive(
+            "PHASEGATE_LEASE_SECONDS", _typed(env.float, "PHASEGATE_LEASE_SECONDS", default=30.0)
+        ),
+        verification_seconds=_positive(
+            "PHASEGATE_VERIFICATION_SECONDS",
+            _typed(env.float, "PHASEGATE_VERIFICATION_SECONDS", default=3600.0),
+        ),
     )
 
 
