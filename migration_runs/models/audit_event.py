@@ -1,0 +1,37 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from migration_runs.models import guards
+from migration_runs.models.run import Run
+
+
+class AuditEvent(models.Model):
+    """One event of the trail. ``hash`` is over this event and ``prev_hash``: see ``services.audit``.
+
+    ``actor`` is a user name, or the name of a worker; ``actor_how`` says how the panel knew the actor
+    (``web``, ``cli``, ``shell:<name>``, ``worker``, ``demo``). Append-only, numbered without gaps.
+    """
+
+    seq = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="audit_events", null=True, blank=True)
+    actor = models.CharField(max_length=200)
+    actor_how = models.CharField(max_length=100)
+    action = models.CharField(max_length=60)
+    object = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+    prev_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering: ClassVar = ["seq"]
+        indexes: ClassVar = [models.Index(fields=["run", "seq"], name="audit_event_run")]
+        triggers: ClassVar = [guards.audit_chain(), *guards.append_only()]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.action}"

@@ -1,0 +1,47 @@
+"""From the transition table to state-machine methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django_fsm import FSMField
+
+from migration_runs.states import Transition
+
+
+def moves(transitions: tuple[Transition, ...], verb: str) -> dict[str, Any]:
+    """The ``source`` and ``target`` arguments of django_fsm's ``transition`` for a verb of the table.
+
+    Raises ValueError for a verb that is not in the table or that leads to more than one state.
+    """
+    arrows = [arrow for arrow in transitions if arrow.verb == verb]
+    targets = {arrow.target for arrow in arrows}
+    if len(targets) != 1:
+        raise ValueError(f"the table has {len(targets)} targets for {verb!r}")
+    return {"source": [str(arrow.source) for arrow in arrows], "target": str(targets.pop())}
+
+
+class ProtectedState(models.Model):
+    """A model whose protected state field can be re-read.
+
+    Django assigns each field on ``refresh_from_db``, which a protected field refuses; django-fsm's own
+    mixin lifts the protection for the whole process while it does so, which threads would see.
+    """
+
+    class Meta:
+        abstract = True
+
+    def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
+        """Re-read the whole row, relations included. ``fields`` is accepted and ignored."""
+        rows = from_queryset if from_queryset is not None else type(self)._base_manager.using(using or self._state.db)
+        fresh = rows.get(pk=self.pk)
+        self.__dict__.clear()
+        self.__dict__.update(fresh.__dict__)
+
+
+def state_field(states: type[Any], *, default: str) -> Any:
+    """A protected FSM field over the values of an enum: only transition methods change it."""
+    return FSMField(
+        max_length=20, default=str(default), protected=True, choices=[(str(value), str(value)) for value in states]
+    )
