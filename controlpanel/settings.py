@@ -30,8 +30,8 @@ BACKUP_DIR = ENVIRONMENT.backup_dir
 PG_BIN_DIR = ENVIRONMENT.pg_bin_dir or embedded_place.wheel_postgres_dir() / "bin"
 RUNBOOK_DIRS = list(ENVIRONMENT.runbook_dirs)
 SWEEP_SECONDS = ENVIRONMENT.sweep_seconds
-LEASE_SECONDS = ENVIRONMENT.lease_seconds
-VERIFICATION_SECONDS = ENVIRONMENT.verification_seconds
+PHASEGATE_LEASE_SECONDS = ENVIRONMENT.lease_seconds
+PHASEGATE_VERIFICATION_SECONDS = ENVIRONMENT.verification_seconds
 
 # -- applications
 

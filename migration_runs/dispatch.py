@@ -32,11 +32,13 @@ QUEUES: dict[str, str] = {
 }
 """The queue of every task. Phases may take hours, so nothing regular may stand behind them."""
 
-# What a broker that is away, restarting, full or refusing the log-in raises. Anything else is our own mistake.
+# What a broker that is away, restarting, full or refusing the log-in raises. Anything else is a mistake here.
 BROKER_ERRORS = (KombuError, CeleryError, redis.exceptions.RedisError, OSError)
 
 
-def after_commit(task: str, object_id: int | None = None, queue: str | None = None, *, token: int | None = None) -> None:
+def after_commit(
+    task: str, object_id: int | None = None, queue: str | None = None, *, token: int | None = None
+) -> None:
     """Send ``task`` once the transaction around this call is committed; at once where there is none.
 
     ``task`` is a name out of ``QUEUES``; ``queue`` overrides its queue. Nothing is sent if the transaction
@@ -46,14 +48,18 @@ def after_commit(task: str, object_id: int | None = None, queue: str | None = No
     transaction.on_commit(partial(send, task, object_id, queue=chosen, token=token))
 
 
-def send(task: str, object_id: int | None = None, *, queue: str | None = None, token: int | None = None) -> bool:
+def send(
+    task: str, object_id: int | None = None, *, queue: str | None = None, token: int | None = None
+) -> bool:
     """Send ``task`` now; whether the broker took it. Only for what has been committed already.
 
     A broker that is away is logged and not raised: the sweeper sends again what the rows say is due.
     """
     args = [value for value in (object_id, token) if value is not None]
     try:
-        current_app.send_task(f"{TASK_MODULE}.{task}", args=args, queue=queue or QUEUES[task], ignore_result=True)
+        current_app.send_task(
+            f"{TASK_MODULE}.{task}", args=args, queue=queue or QUEUES[task], ignore_result=True
+        )
     except BROKER_ERRORS as error:
         logger.warning(
             "could not send %s %s (%s); the sweeper sends it again", task, object_id, type(error).__name__

@@ -22,9 +22,9 @@ FILES: dict[How, str] = {"cancel": "cancel_statements.sql", "terminate": "termin
 def stop_statements(url: str, *, run_uid: uuid.UUID, worker: str | None = None, how: How = "cancel") -> int:
     """Stop what the run's workers are executing on the target, or only what ``worker`` is; how many sessions.
 
-    ``cancel`` ends the running statement: its transaction is rolled back and the worker is told. ``terminate``
-    ends the session: for a worker that is gone or frozen and may still hold locks. Raises TargetUnavailable or
-    psycopg.Error when the target cannot be asked.
+    ``cancel`` ends the running statement: its transaction is rolled back and the worker is told.
+    ``terminate`` ends the session: for a worker that is gone or frozen and may still hold locks.
+    Raises TargetUnavailable or psycopg.Error when the target cannot be asked.
     """
     prefix = f"phasegate/{run_uid.hex[:8]}/"
     with connection.connect(url, application_name=f"{prefix}stop") as conn:
