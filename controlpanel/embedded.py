@@ -25,7 +25,8 @@ from typing import Self
 from controlpanel import embedded_databases, embedded_place
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from controlpanel.embedded_errors import DirectoryBusyError, EmbeddedError, ServerFailedError
-from controlpanel.embedded_servers import HOST, Postgres, Valkey, free_port
+from controlpanel.embedded_ports import HOST, free_port
+from controlpanel.embedded_servers import Postgres, Valkey
 
 __all__ = [
     "Cluster",
@@ -285,3 +286,20 @@ def _load_state(path: Path) -> dict[str, str]:
         partial.write_text(json.dumps(state, indent=2))
         partial.rename(path)
     return state
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m controlpanel.embedded forget``: what ``make clean`` runs."""
+    if arguments != ["forget"]:
+        sys.stderr.write("usage: python -m controlpanel.embedded forget\n")
+        return 2
+    try:
+        forget(default_data_dir())
+    except EmbeddedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

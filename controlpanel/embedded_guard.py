@@ -1,6 +1,6 @@
 """Runs one server and stops it when the process that wanted it is gone.
 
-Started by :mod:`controlpanel.embedded_servers` as ``python -I -S embedded_guard.py '{json}'`` with a pipe as
+Started by :mod:`controlpanel.embedded_process` as ``python -I -S embedded_guard.py '{json}'`` with a pipe as
 standard input. It uses the standard library alone, so that it starts quickly and from any directory. The
 server stops when
 
