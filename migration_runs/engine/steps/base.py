@@ -34,7 +34,8 @@ class StepContext:
 
     ``connect`` opens a session on the target (autocommit, pinned settings, named after the run and
     the worker); use it as a context manager, which closes it. ``begun`` is true when the ledger
-    already has an intent of this step. ``details`` is what the ledger keeps of the step: for
+    already has an intent of this step, ``applied`` when it says that it was done (asked by ``undo``: an intent
+    alone may have had an effect or none). ``details`` is what the ledger keeps of the step: for
     ``undo`` the details of its application, for a resumed ``apply`` those of its intent.
     """
 
@@ -44,6 +45,7 @@ class StepContext:
     phase: int
     connect: Callable[[], psycopg.Connection[Any]]
     begun: bool = False
+    applied: bool = False
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -82,7 +84,7 @@ class StepKind(ABC, Generic[S]):
 
     @abstractmethod
     def apply(self, ctx: StepContext) -> StepResult:
-        """Do it. ``StepResult.waiting`` gives the worker back until the wait is over, then it is called again.
+        """Do it. ``StepResult.waiting`` gives the worker back; after the wait ``apply`` is called again.
 
         Raises EngineError (StepFailed, Fenced, LeaseLost, StopRequested ...) or psycopg.Error; the
         kind's own transaction is rolled back then.

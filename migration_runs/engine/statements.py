@@ -1,0 +1,27 @@
+"""The engine's own statements: .sql files beside the code, and names that a plan gave, quoted."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from psycopg import sql
+
+_FOLDER = Path(__file__).resolve().parent / "sql"
+
+
+@cache
+def load(name: str) -> bytes:
+    """The statement in ``sql/<name>.sql``, as psycopg takes it."""
+    return (_FOLDER / f"{name}.sql").read_bytes()
+
+
+def relation(name: str) -> sql.Identifier:
+    """``schema.table`` of a plan as an identifier; without a schema it is in ``public``."""
+    schema, _, table = name.rpartition(".")
+    return sql.Identifier(schema or "public", table)
+
+
+def quoted(name: str) -> str:
+    """``schema.table`` as text that ``to_regclass`` reads."""
+    return relation(name).as_string()
