@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from migration_runs.engine.outcome import DualWriteStatus
 from migration_runs.phases import Role
 
@@ -68,6 +70,21 @@ class StepView:
     confirm_role: Role | None = None
     confirmed_by: str = ""
     evidence: str = ""
+    may_confirm: bool = False
+
+    @property
+    def rate(self) -> float | None:
+        """Units per second since the step started, while it runs and something is done."""
+        if self.state != "running" or not self.done or self.started_at is None:
+            return None
+        return self.done / max((timezone.now() - self.started_at).total_seconds(), 0.001)
+
+    @property
+    def eta(self) -> datetime | None:
+        """When it will be over at this rate."""
+        if not self.rate or self.total is None or self.done is None or self.done >= self.total:
+            return None
+        return timezone.now() + timedelta(seconds=(self.total - self.done) / self.rate)
 
     @property
     def seconds(self) -> float | None:
@@ -297,7 +314,7 @@ class RunView:
     next: NextStep
     actions: tuple[Action, ...]
     phases: tuple[PhaseView, ...]
-    current: PhaseView | None
+    current: PhaseView
     sign_offs: tuple[SignOffView, ...]
     window: WindowView | None
     past_windows: tuple[WindowView, ...]

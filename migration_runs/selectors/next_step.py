@@ -1,0 +1,210 @@
+"""The one thing to do next on a run, said before everything else on its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from migration_runs.models import Run
+from migration_runs.selectors.views import Action, NextStep, PhaseView, SignOffView, WindowView
+
+MAIN_VERBS = ("submit", "sign", "start", "resume", "retry", "pause", "send_back", "retry_rollback")
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a run stands, as far as the next step depends on it."""
+
+    run: Run
+    phase: PhaseView
+    matrix: Sequence[SignOffView]
+    window: WindowView | None
+    beside: tuple[Action, ...]
+
+    @property
+    def yours(self) -> bool:
+        """Whether the person who looks may do something that moves the run on."""
+        return any(action.allowed for action in self.beside if action.verb not in {"pause", "send_back"})
+
+
+Says = Callable[[At], NextStep]
+
+
+def next_step(
+    run: Run,
+    phase: PhaseView,
+    allowed: Sequence[Action],
+    matrix: Sequence[SignOffView],
+    window: WindowView | None,
+) -> NextStep:
+    """What to do now and by whom; "nothing to press" is an answer. Looks at the run's state first, then at its phase's."""
+    beside = tuple(action for verb in MAIN_VERBS for action in allowed if action.verb == verb)
+    at = At(run, phase, matrix, window, beside)
+    return BY_RUN[run.state](at) if run.state in BY_RUN else BY_PHASE[phase.state](at)
+
+
+def _missing(at: At, gate: str) -> str:
+    names = [
+        f"{row.person or 'somebody'} ({row.role})"
+        for row in at.matrix
+        if row.gate == gate and row.state != "given"
+    ]
+    return " and ".join(names)
+
+
+def _whose(at: At) -> str:
+    return "Next for you" if at.yours else "Next"
+
+
+def _draft(at: At) -> NextStep:
+    return NextStep(
+        "run", _whose(at), "Submit the plan for approval.", f"Approvals: {_missing(at, 'plan')}.", at.beside
+    )
+
+
+def _awaiting(at: At) -> NextStep:
+    return NextStep(
+        "run", _whose(at), f"Approve the plan: {_missing(at, 'plan')}.",
+        "The author never approves. Read the plan first; a signature binds its digest.", at.beside,
+    )  # fmt: skip
+
+
+def _approved(at: At) -> NextStep:
+    return NextStep(
+        "run", _whose(at), "Start phase 1: preflight.", "Nothing has been changed yet.", at.beside
+    )
+
+
+def _held(at: At) -> NextStep:
+    who = f" by {at.run.held_by.username}" if at.run.held_by else ""
+    return NextStep("warn", f"On hold{who}", at.run.hold_reason or "The run is on hold.",
+                    "Nothing new starts; checks go on. Resume when the cause is gone, or roll back.", at.beside)  # fmt: skip
+
+
+def _completed(at: At) -> NextStep:
+    return NextStep("ok", "Nothing to do", "Completed: every row is in the new table.",
+                    "A rollback stays possible until an approver seals the run.", at.beside)  # fmt: skip
+
+
+def _over(headline: str, tone: str = "ok") -> Says:
+    def say(at: At) -> NextStep:
+        return NextStep(tone, "Nothing to do", headline, "", at.beside)
+
+    return say
+
+
+BY_RUN: dict[str, Says] = {
+    "draft": _draft,
+    "awaiting_approval": _awaiting,
+    "approved": _approved,
+    "on_hold": _held,
+    "completed": _completed,
+    "sealed": _over("Sealed: the retention is over."),
+    "cancelled": _over("Cancelled before anything changed."),
+    "rolled_back": _over("Rolled back: everything that was applied has been undone.", "warn"),
+}
+
+
+def _pending(at: At) -> NextStep:
+    return NextStep("run", "Next", f"Phase {at.phase.number} waits for the one before it.", "", at.beside)
+
+
+def _ready(at: At) -> NextStep:
+    missing = _missing(at, f"start:{at.phase.number}")
+    if missing:
+        return NextStep("run", _whose(at), f"Phase {at.phase.number} may start after the signature of {missing}.",
+                        f"{at.phase.purpose.capitalize()}.", at.beside)  # fmt: skip
+    return NextStep("run", _whose(at), f"Start phase {at.phase.number}: {at.phase.title}.",
+                    f"{at.phase.owner} ({at.phase.owner_role}) owns it: {at.phase.purpose}.", at.beside)  # fmt: skip
+
+
+def _running(at: At) -> NextStep:
+    asked = [
+        step
+        for step in at.phase.steps
+        if step.state == "waiting" and step.confirm_text and not step.confirmed_by
+    ]
+    if asked:
+        step = asked[0]
+        return NextStep("run", "Next for you" if step.may_confirm else "Next",
+                        f"Confirm step {step.place}: {step.title}.", f"{step.confirm_role} gives the evidence below.", at.beside)  # fmt: skip
+    if at.phase.number == 8 and at.window is not None and at.window.ended_at is None:
+        bad = at.window.counts["fail"] + at.window.counts["missed"]
+        if not bad:
+            due = f" Next check {at.window.next_due:%H:%M:%S} UTC." if at.window.next_due else ""
+            return NextStep("ok", "Healthy", f"Nothing to do.{due}",
+                            f"The window is whole at {at.window.ends_at:%a %H:%M:%S} UTC if every check until then has a result and none fails.",
+                            at.beside)  # fmt: skip
+    if at.phase.worker_lost_s:
+        return NextStep("warn", "Worker lost", "Nothing to press: another worker takes over.",
+                        "What was committed stands; the work resumes where it was.", at.beside)  # fmt: skip
+    return NextStep("run", "Running", f"Nothing to press. Phase {at.phase.number} is at work.",
+                    at.phase.waiting or f"{at.phase.steps_done} of {len(at.phase.steps)} steps are done. This page may be closed.", at.beside)  # fmt: skip
+
+
+def _pausing(at: At) -> NextStep:
+    return NextStep("warn", "Pausing", "Nothing to press: it stops at the next safe place.", "", at.beside)
+
+
+def _paused(at: At) -> NextStep:
+    return NextStep(
+        "warn",
+        _whose(at),
+        f"Phase {at.phase.number} is paused. Resume it.",
+        "What is done stays done.",
+        at.beside,
+    )
+
+
+def _to_sign(at: At) -> NextStep:
+    return NextStep("run", _whose(at), f"Sign phase {at.phase.number}: {_missing(at, f'phase:{at.phase.number}')}.",
+                    "Every step is done. Read what they found below, then sign.", at.beside)  # fmt: skip
+
+
+def _failed(at: At) -> NextStep:
+    return NextStep("bad", "Failed", f"Phase {at.phase.number} failed. Remove the cause and retry, or roll back.",
+                    at.phase.next_step or "What stands is said below; nothing is half done.", at.beside)  # fmt: skip
+
+
+def _undoing(at: At) -> NextStep:
+    asked = [
+        step
+        for step in at.phase.steps
+        if step.state == "waiting" and step.confirm_text and not step.confirmed_by
+    ]
+    if asked:
+        return NextStep("run", "Next for you" if asked[0].may_confirm else "Next",
+                        f"Confirm: {asked[0].confirm_text}", f"{asked[0].confirm_role} gives the evidence below.", at.beside)  # fmt: skip
+    return NextStep(
+        "warn",
+        "Rolling back",
+        f"Nothing to press. Phase {at.phase.number} is being undone.",
+        at.phase.waiting,
+        at.beside,
+    )
+
+
+def _undone(at: At) -> NextStep:
+    return NextStep(
+        "warn", "Rolling back", "Nothing to press: the next phase is undone in a moment.", "", at.beside
+    )
+
+
+def _undo_failed(at: At) -> NextStep:
+    return NextStep("bad", "Undo failed", f"The undo of phase {at.phase.number} stopped. Remove the cause and retry.",
+                    at.phase.next_step or "What was undone so far is kept; the rest still stands.", at.beside)  # fmt: skip
+
+
+BY_PHASE: dict[str, Says] = {
+    "pending": _pending,
+    "ready": _ready,
+    "running": _running,
+    "pausing": _pausing,
+    "paused": _paused,
+    "awaiting_sign_off": _to_sign,
+    "done": _undone,
+    "failed": _failed,
+    "undoing": _undoing,
+    "undone": _undone,
+    "undo_failed": _undo_failed,
+}

@@ -1,0 +1,227 @@
+"""The run page: one run, read with a constant number of queries."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from migration_runs import phases
+from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
+from migration_runs.phases import Role
+from migration_runs.runbook.plan import PhasePlan, Plan
+from migration_runs.runbook.steps import ConfirmStep, Step
+from migration_runs.selectors import next_step, trail
+from migration_runs.selectors.gates import sign_off_matrix
+from migration_runs.selectors.monitoring import windows_of
+from migration_runs.selectors.plans import header_of, plan_of, sql_files
+from migration_runs.selectors.readiness import readiness_of
+from migration_runs.selectors.verifications import latest_verification
+from migration_runs.selectors.views import LogLineView, PhaseView, RunView, StepView
+from migration_runs.services import actions
+from migration_runs.states import PhaseState
+
+LOG_LINES = 200
+EVENTS = 8
+BUSY = frozenset({"running", "pausing", "paused", "failed", "awaiting_sign_off", "undoing", "undo_failed"})
+
+
+def run_view(run_id: int, *, person: User) -> RunView:
+    """Everything on the page of a run, as ``person`` may see and do it. Raises Run.DoesNotExist."""
+    run = Run.objects.select_related("author", "held_by").get(pk=run_id)
+    plan = plan_of(run.plan_id)
+    assigned = {Role(row.role): row.person.username for row in run.assignments.select_related("person")}
+    matrix = sign_off_matrix(run, plan, assigned)
+    windows = windows_of(run, plan)
+    phase_views = _phases(run, plan, assigned, person)
+    signed = {phase.number: tuple(f"{s.person} {s.at:%H:%M}" for s in matrix if s.gate == f"phase:{phase.number}" and s.at and s.state == "given") for phase in phase_views}  # fmt: skip
+    phase_views = tuple(_with_signatures(phase, signed[phase.number]) for phase in phase_views)
+    current = current_phase(run.state, phase_views)
+    allowed = actions.allowed_actions(run, person)
+    return RunView(
+        id=run.pk,
+        name=run.name,
+        title=plan.runbook.title,
+        summary=plan.runbook.summary,
+        target=run.target,
+        digest=run.plan_id,
+        data_decision=run.data_decision,
+        clock_speed=plan.clock_speed,
+        window_hours=plan.runbook.window.hours,
+        min_open_checks=plan.runbook.window.min_open_checks,
+        source_table=run.source_table,
+        target_table=run.target_table,
+        state=run.state,
+        author=run.author.username,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        started_by=next((phase.started_by for phase in phase_views if phase.number == 1), ""),
+        finished_at=run.finished_at,
+        hold_reason=run.hold_reason,
+        held_by=run.held_by.username if run.held_by else "",
+        seal_after=run.seal_after,
+        next=next_step.next_step(run, current, allowed, matrix, windows[-1] if windows else None),
+        actions=allowed,
+        phases=phase_views,
+        current=current,
+        sign_offs=matrix,
+        window=windows[-1] if windows else None,
+        past_windows=tuple(windows[:-1]),
+        readiness=readiness_of(run, plan, person),
+        verification=latest_verification(run),
+        events=trail.latest_events(run, EVENTS),
+        log=log_lines(run.pk, last=LOG_LINES),
+        assignments={str(role): name for role, name in assigned.items()},
+    )
+
+
+def current_phase(run_state: str, views: Iterable[PhaseView]) -> PhaseView:
+    """The phase in front: the one that is busy, else the next one ready, else the last one done."""
+    ordered = list(views)
+    busy = [phase for phase in ordered if phase.state in BUSY]
+    if busy:
+        return busy[-1]
+    ready = next((phase for phase in ordered if phase.state == "ready"), None)
+    if ready is not None:
+        return ready
+    over = [phase for phase in ordered if phase.state in {"done", "undone"}]
+    if run_state in {"rolling_back", "rolled_back"}:
+        return over[0] if over else ordered[0]
+    return over[-1] if over else ordered[0]
+
+
+def log_lines(run_id: int, *, last: int | None = None) -> tuple[LogLineView, ...]:
+    """Lines of a run's log, oldest first; the ``last`` so many, or all of them."""
+    rows = LogLine.objects.filter(run_id=run_id).order_by("-id" if last else "id")
+    found = list(rows[:last])[::-1] if last else list(rows)
+    return tuple(
+        LogLineView(row.pk, row.at, row.level, row.phase, f"{row.phase}" if row.phase else "", _line(row))
+        for row in found
+    )
+
+
+def _line(row: LogLine) -> str:
+    return f"{row.step}: {row.text}" if row.step else row.text
+
+
+def _phases(run: Run, plan: Plan, assigned: dict[Role, str], person: User) -> tuple[PhaseView, ...]:
+    rows = list(run.phases.select_related("started_by").order_by("number"))
+    steps: dict[int, dict[str, StepRun]] = defaultdict(dict)
+    for step in StepRun.objects.filter(phase__run=run):
+        steps[step.phase_id][step.key] = step
+    confirmed: dict[tuple[int, str, bool], Confirmation] = {
+        (row.phase_id, row.step_key, row.undo): row
+        for row in Confirmation.objects.filter(phase__run=run).select_related("person")
+    }
+    roles = {group.name for group in person.groups.all()}
+    now = timezone.now()
+    return tuple(
+        _phase(
+            row, plan.runbook.phase(row.number), steps[row.pk], confirmed, assigned, roles, now=now, run=run
+        )
+        for row in rows
+    )
+
+
+def _phase(
+    row: PhaseRun,
+    declared: PhasePlan,
+    steps: dict[str, StepRun],
+    confirmed: dict[tuple[int, str, bool], Confirmation],
+    assigned: dict[Role, str],
+    roles: set[str],
+    *,
+    now: datetime,
+    run: Run,
+) -> PhaseView:
+    fixed = phases.by_number(row.number)
+    lost = None
+    if (
+        row.lease_worker
+        and row.lease_until
+        and row.lease_until < now
+        and row.state in {"running", "pausing", "undoing"}
+    ):
+        lost = (now - row.lease_until).total_seconds()
+    return PhaseView(
+        number=row.number,
+        key=row.key,
+        title=fixed.title,
+        purpose=fixed.purpose,
+        state=row.state,
+        locked=row.number == 9 and row.state == PhaseState.PENDING,
+        owner_role=declared.owner,
+        owner=assigned.get(declared.owner, ""),
+        planned_start=row.planned_start,
+        slot_end=run.planned_start + fixed.slot_end,
+        planned=timedelta(minutes=row.planned_minutes),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        started_by=row.started_by.username if row.started_by else "",
+        signed_by=(),
+        error=row.error,
+        kept=row.kept,
+        next_step=row.next_step,
+        waiting=str(row.waiting.get("text", "")) if row.waiting else "",
+        worker=row.lease_worker,
+        worker_lost_s=lost,
+        attempt=row.attempt,
+        success=declared.success,
+        steps=tuple(
+            _step(place, step, steps.get(step.key), row, confirmed, roles)
+            for place, step in enumerate(declared.steps, 1)
+        ),
+    )
+
+
+def _step(
+    place: int,
+    step: Step,
+    row: StepRun | None,
+    phase: PhaseRun,
+    confirmed: dict[tuple[int, str, bool], Confirmation],
+    roles: set[str],
+) -> StepView:
+    what, why, locks, timeout, undo = header_of(step)
+    undoing = phase.state in {"undoing", "undo_failed", "undone"}
+    confirm = step if isinstance(step, ConfirmStep) else None
+    word = confirmed.get((phase.pk, step.key, undoing)) if confirm else None
+    result: dict[str, Any] = (row.result or {}) if row else {}
+    view = StepView(
+        key=step.key,
+        place=f"{phase.number}.{place}",
+        title=step.title,
+        kind=step.kind,
+        state=row.state if row else "pending",
+        what=what,
+        why=why,
+        locks=locks,
+        timeout=timeout,
+        undo=undo,
+        estimate=timedelta(seconds=step.estimate_s),
+        sql=sql_files(step),
+        started_at=row.started_at if row else None,
+        finished_at=row.finished_at if row else None,
+        done=row.done if row and row.total else None,
+        total=row.total if row and row.total else None,
+        unit=row.unit if row else "",
+        note=row.note if row else "",
+        summary=str(result.get("summary", "")),
+        error=row.error if row else "",
+        confirm_text=((confirm.undo_text if undoing else confirm.text) or "") if confirm else "",
+        confirm_hint=confirm.evidence_hint if confirm else "",
+        confirm_role=confirm.role if confirm else None,
+        confirmed_by=word.person.username if word else "",
+        evidence=word.evidence if word else "",
+        may_confirm=bool(confirm and str(confirm.role) in roles and word is None),
+    )
+    return view
+
+
+def _with_signatures(phase: PhaseView, signed_by: tuple[str, ...]) -> PhaseView:
+    return dataclasses.replace(phase, signed_by=signed_by)

@@ -1,0 +1,40 @@
+"""The list of runs, with where each stands: three queries, however many runs there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from migration_runs import phases
+from migration_runs.models import PhaseRun, Run, StepRun
+from migration_runs.selectors.run_page import BUSY
+from migration_runs.selectors.views import RunRow
+
+
+def run_rows(runs: list[Run]) -> dict[int, RunRow]:
+    """A row for each of the runs, by id. The runs come with ``author`` and ``plan`` selected, or it costs a query each."""
+    by_run: dict[int, list[PhaseRun]] = defaultdict(list)
+    for phase in PhaseRun.objects.filter(run__in=runs).order_by("number"):
+        by_run[phase.run_id].append(phase)
+    fronts = {run.pk: _front(by_run[run.pk]) for run in runs}
+    working = StepRun.objects.filter(
+        phase__in=[phase for phase in fronts.values() if phase], state__in=["running", "undoing"], total__gt=0
+    )
+    steps = {step.phase_id: step for step in working}
+    return {run.pk: _row(run, by_run[run.pk], fronts[run.pk], steps) for run in runs}
+
+
+def _front(rows: list[PhaseRun]) -> PhaseRun | None:
+    busy = [phase for phase in rows if phase.state in BUSY]
+    return busy[-1] if busy else next((phase for phase in rows if phase.state == "ready"), None)
+
+
+def _row(run: Run, rows: list[PhaseRun], front: PhaseRun | None, steps: dict[int, StepRun]) -> RunRow:
+    step = steps.get(front.pk) if front else None
+    return RunRow(
+        id=run.pk, name=run.name, title=str(run.plan.body["runbook"]["title"]), target=run.target, digest=run.plan_id,
+        state=run.state, phase_number=front.number if front else None,
+        phase_title=phases.by_number(front.number).title if front else "", phase_state=front.state if front else "",
+        done=step.done if step else None, total=step.total if step else None, unit=step.unit if step else "",
+        phases_done=sum(phase.state == "done" for phase in rows), author=run.author.username, created_at=run.created_at,
+        started_at=run.started_at, finished_at=run.finished_at, hold_reason=run.hold_reason,
+    )  # fmt: skip

@@ -1,0 +1,222 @@
+"""Template tags of the panel: icons, states in words and colours, times, durations, numbers, SQL.
+
+Rule of the house: no colour without an icon and a word, every number with its unit, times in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import sqlparse
+from django import template
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from sqlparse import tokens
+
+from migration_runs.selectors.views import Action, RunView
+
+register = template.Library()
+
+# state → (css class, icon, word). One table for runs, phases, steps, checks, signatures and verdicts.
+STATES: dict[str, tuple[str, str, str]] = {
+    "draft": ("is-idle", "pen", "Draft"),
+    "awaiting_approval": ("is-run", "clock", "Awaiting approval"),
+    "approved": ("is-ok", "ok", "Approved"),
+    "in_progress": ("is-run", "play", "In progress"),
+    "on_hold": ("is-warn", "hold", "On hold"),
+    "completed": ("is-ok", "ok", "Completed"),
+    "sealed": ("is-idle", "lock", "Sealed"),
+    "cancelled": ("is-idle", "x", "Cancelled"),
+    "rolling_back": ("is-warn", "undo", "Rolling back"),
+    "rolled_back": ("is-warn", "undo", "Rolled back"),
+    "pending": ("is-idle", "idle", "Pending"),
+    "ready": ("is-run", "play", "Ready"),
+    "running": ("is-run", "run", "Running"),
+    "waiting": ("is-run", "clock", "Waiting"),
+    "pausing": ("is-warn", "hold", "Pausing"),
+    "paused": ("is-warn", "hold", "Paused"),
+    "awaiting_sign_off": ("is-run", "pen", "To sign"),
+    "done": ("is-ok", "ok", "Done"),
+    "skipped": ("is-ok", "ok", "Not needed"),
+    "failed": ("is-bad", "bad", "Failed"),
+    "undoing": ("is-warn", "undo", "Undoing"),
+    "undone": ("is-warn", "undo", "Undone"),
+    "undo_failed": ("is-bad", "bad", "Undo failed"),
+    "locked": ("is-locked", "lock", "Locked"),
+    "pass": ("is-ok", "ok", "pass"),
+    "warn": ("is-warn", "warn", "warn"),
+    "fail": ("is-bad", "bad", "fail"),
+    "missed": ("is-missed", "missed", "missed"),
+    "closed": ("is-closed", "closed", "closed"),
+    "due": ("is-idle", "idle", "to come"),
+    "given": ("is-ok", "ok", "signed"),
+    "void": ("is-warn", "warn", "void"),
+    "refused": ("is-bad", "bad", "refused"),
+    "next": ("is-run", "clock", "next"),
+    "to_come": ("is-idle", "idle", "to come"),
+    "clean": ("is-ok", "ok", "equal"),
+    "unclean": ("is-bad", "bad", "differs"),
+    "ticked": ("is-ok", "ok", "done"),
+    "open": ("is-idle", "idle", "open"),
+}
+TURNING = frozenset({"running", "undoing"})
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """An icon of the page's sprite. Decorative: the word beside it carries the meaning."""
+    return format_html(
+        '<svg class="pg-i{}" viewBox="0 0 16 16" aria-hidden="true"><use href="#i-{}"/></svg>',
+        f" {extra}" if extra else "",
+        name,
+    )
+
+
+def _look(state: str) -> tuple[str, str, str]:
+    return STATES.get(state, ("is-idle", "idle", state.replace("_", " ")))
+
+
+@register.filter
+def css(state: str) -> str:
+    """The state's CSS class, which sets the colours of whatever bears it."""
+    return _look(state)[0]
+
+
+@register.filter
+def word(state: str) -> str:
+    """The state in words."""
+    return _look(state)[2]
+
+
+@register.simple_tag
+def state_icon(state: str) -> SafeString:
+    """The state's icon, turning while work is going on."""
+    return icon(_look(state)[1], "pg-spin" if state in TURNING else "")
+
+
+@register.simple_tag
+def badge(state: str, text: str = "") -> SafeString:
+    """A boxed state: icon and word."""
+    look = _look(state)
+    return format_html('<span class="pg-badge {}">{}{}</span>', look[0], state_icon(state), text or look[2])
+
+
+@register.simple_tag
+def inline_state(state: str, text: str = "") -> SafeString:
+    """A state in running text: icon and word."""
+    look = _look(state)
+    return format_html('<span class="pg-state {}">{}{}</span>', look[0], state_icon(state), text or look[2])
+
+
+@register.filter
+def short(digest: str) -> str:
+    """The first twelve digits of a digest, in groups of four."""
+    return " ".join(digest[i : i + 4] for i in range(0, min(len(digest), 12), 4))
+
+
+@register.filter
+def number(value: Any) -> str:
+    """A count with thousands separated; a measurement with at most four digits after the point."""
+    if value is None:
+        return "–"
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return f"{int(value):,}"
+
+
+@register.filter
+def utc(value: datetime | None, style: str = "") -> SafeString:
+    """A moment in UTC. ``time`` shows the clock alone; the whole moment stands in the title."""
+    if value is None:
+        return mark_safe("–")
+    moment = value.astimezone(UTC)
+    shown = moment.strftime({"time": "%H:%M:%S", "short": "%a %H:%M"}.get(style, "%a %d %b %Y, %H:%M UTC"))
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        moment.strftime("%a %d %b %Y, %H:%M:%S UTC"),
+        shown,
+    )
+
+
+@register.filter
+def lasts(value: timedelta | float | None) -> str:
+    """A length of time as people say it: ``0.19 s``, ``77 s``, ``15 min``, ``2 h 05 min``, ``24 h``."""
+    if value is None:
+        return "–"
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds < 10:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
+
+
+@register.filter
+def ago(value: datetime | None) -> str:
+    """How long ago a moment was, as a second reading beside its time."""
+    if value is None:
+        return ""
+    seconds = (timezone.now() - value).total_seconds()
+    return "just now" if seconds < 2 else f"{lasts(seconds)} ago"
+
+
+@register.filter
+def percent(done: int | None, total: int | None) -> int:
+    """Whole percent, never 100 before the end."""
+    if not total or done is None:
+        return 0
+    return 100 if done >= total else min(99, int(done * 100 / total))
+
+
+@register.filter
+def breakable(key: str) -> SafeString:
+    """A key with a place to break after each underscore."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in key.split("_")))
+
+
+@register.filter
+def href(action: Action, run: RunView) -> str:
+    """Where an action's button leads: the page that asks first, or the address that acts on POST."""
+    query = {
+        name: value
+        for name, value in (("gate", action.gate), ("role", action.role), ("phase", action.phase))
+        if value
+    }
+    url = reverse("admin:migration_runs_run_act", args=[run.id, action.verb])
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+MARKS: tuple[tuple[Any, str], ...] = (
+    (tokens.Comment, "em"),
+    (tokens.Keyword, "b"),
+    (tokens.Literal.String.Single, "i"),
+    (tokens.Name.Placeholder, "u"),
+)
+
+
+@register.filter
+def sql(text: str) -> SafeString:
+    """SQL with keywords, strings, comments and parameters marked. Every character is escaped."""
+    return format_html_join(
+        "",
+        "{}{}{}",
+        ((mark_safe(a), conditional_escape(value), mark_safe(b)) for a, value, b in _marked(text)),  # noqa: S308 - constant tags
+    )
+
+
+def _marked(text: str) -> list[tuple[str, str, str]]:
+    parts = []
+    for statement in sqlparse.parse(text):
+        for token in statement.flatten():
+            mark = next((tag for kind, tag in MARKS if token.ttype in kind), "") if token.ttype else ""
+            parts.append((f"<{mark}>" if mark else "", token.value, f"</{mark}>" if mark else ""))
+    return parts
