@@ -53,8 +53,11 @@ def install(conn: psycopg.Connection[Any]) -> bool:
             _become_owner(conn)
             for name in sql_files.legacy_names():
                 conn.execute(sql_files.read(name))
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject,
-                psycopg.errors.InvalidParameterValue) as error:
+        except (
+            psycopg.errors.InsufficientPrivilege,
+            psycopg.errors.UndefinedObject,
+            psycopg.errors.InvalidParameterValue,
+        ) as error:
             raise NotInstalled(
                 f"the bars tables cannot be created: {error.diag.message_primary or error}. "
                 f"The login has to be a member of {OWNER_ROLE}, and {OWNER_ROLE} needs CREATE on schema public."
@@ -95,7 +98,9 @@ def load(
         # Session-local functions above belong to the login; everything below to the owner of the tables.
         conn.execute("SELECT set_config('role', %s, false)", [OWNER_ROLE])
     try:
-        return _Filling(conn, seed=seed, stop=stop).run(days=days, rows=rows, clock_speed=speed if has_clock else None)
+        return _Filling(conn, seed=seed, stop=stop).run(
+            days=days, rows=rows, clock_speed=speed if has_clock else None
+        )
     finally:
         if not conn.closed and not conn.broken:
             with conn.transaction():
@@ -123,9 +128,7 @@ def _become_owner(conn: psycopg.Connection[Any]) -> None:
 
 
 def _set_clock(conn: psycopg.Connection[Any], *, market_start: datetime, speed: float) -> None:
-    conn.execute(
-        sql_files.read("load/clock"), {"market_start": market_start, "speed": speed}
-    )
+    conn.execute(sql_files.read("load/clock"), {"market_start": market_start, "speed": speed})
 
 
 class _Filling:
@@ -155,7 +158,10 @@ class _Filling:
         loaded = self._count(start)
         with self.conn.transaction():
             runlog.write(
-                self.conn, component="load", level="info", message="history loaded",
+                self.conn,
+                component="load",
+                level="info",
+                message="history loaded",
                 detail={"seed": self.seed, "dxy_active": loaded.dxy_active},
             )
             if clock_speed is None:
@@ -177,7 +183,10 @@ class _Filling:
 
     def _history_start(self, rows: int) -> int:
         parameters = {
-            "rows": rows, "seed": self.seed, "stop_minute": self.stop, "settled_minute": self.settled,
+            "rows": rows,
+            "seed": self.seed,
+            "stop_minute": self.stop,
+            "settled_minute": self.settled,
         }
         row = self.conn.execute(sql_files.read("load/history_start"), parameters).fetchone()
         self.conn.commit()
@@ -237,8 +246,14 @@ class _Filling:
             row = self.conn.execute(sql_files.read("load/counts")).fetchone()
         assert row is not None
         return Loaded(
-            start=market.minute_start(start), stop=market.minute_start(self.stop), seed=self.seed,
-            data_bars=row[0], dxy_active=row[1], dxy_withdrawn=row[2], derived_5m=row[3], derived_1h=row[4],
+            start=market.minute_start(start),
+            stop=market.minute_start(self.stop),
+            seed=self.seed,
+            data_bars=row[0],
+            dxy_active=row[1],
+            dxy_withdrawn=row[2],
+            derived_5m=row[3],
+            derived_1h=row[4],
         )
 
 

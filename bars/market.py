@@ -119,17 +119,25 @@ def prepare_session(conn: psycopg.Connection[Any]) -> None:
 
 def append_pairs(conn: psycopg.Connection[Any], *, seed: int, start_minute: int, stop_minute: int) -> int:
     """Insert the pairs' bars of [start, stop) that are not there yet; return how many."""
-    parameters = pair_parameters() | range_parameters(seed=seed, start_minute=start_minute, stop_minute=stop_minute)
+    parameters = pair_parameters() | range_parameters(
+        seed=seed, start_minute=start_minute, stop_minute=stop_minute
+    )
     return conn.execute(sql_files.read("market/append_pairs"), parameters).rowcount
 
 
-def append_late_pairs(conn: psycopg.Connection[Any], *, seed: int, start_minute: int, stop_minute: int) -> int:
+def append_late_pairs(
+    conn: psycopg.Connection[Any], *, seed: int, start_minute: int, stop_minute: int
+) -> int:
     """Write what the provider sends late during [start, stop); return how many bars changed or arrived."""
-    parameters = pair_parameters() | range_parameters(seed=seed, start_minute=start_minute, stop_minute=stop_minute)
+    parameters = pair_parameters() | range_parameters(
+        seed=seed, start_minute=start_minute, stop_minute=stop_minute
+    )
     return conn.execute(sql_files.read("market/append_late_pairs"), parameters).rowcount
 
 
-def late_minutes(conn: psycopg.Connection[Any], *, seed: int, start_minute: int, stop_minute: int) -> list[int]:
+def late_minutes(
+    conn: psycopg.Connection[Any], *, seed: int, start_minute: int, stop_minute: int
+) -> list[int]:
     """Return the older minutes whose pairs changed during [start, stop), in order."""
     parameters: Mapping[str, int] = {"seed": seed, "start_minute": start_minute, "stop_minute": stop_minute}
     return [row[0] for row in conn.execute(sql_files.read("market/late_minutes"), parameters)]

@@ -11,7 +11,12 @@ Level = Literal["info", "warning", "error"]
 
 
 def write(
-    conn: psycopg.Connection[Any], *, component: str, level: Level, message: str, detail: dict[str, Any] | None = None
+    conn: psycopg.Connection[Any],
+    *,
+    component: str,
+    level: Level,
+    message: str,
+    detail: dict[str, Any] | None = None,
 ) -> None:
     """Append one line. A trouble that a retry may cure is a warning; an error is what a person has to look at."""
     conn.execute(

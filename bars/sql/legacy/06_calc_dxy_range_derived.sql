@@ -14,6 +14,8 @@ CREATE FUNCTION public.calc_dxy_range_derived(
     SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
+    -- once, not per row
+    v_now timestamptz := public.market_now();
     v_upserted bigint;
     v_minutes  bigint;
 BEGIN
@@ -54,7 +56,7 @@ BEGIN
         canonical_symbol, timeframe, ts_utc, open, high, low, close, is_partial, source, ingested_at,
         source_timeframe, source_candles, expected_candles, quality_score, derivation_version, raw
     )
-    SELECT 'DXY', '1m', ts_utc, price, price, price, price, false, 'dxy', public.market_now(),
+    SELECT 'DXY', '1m', ts_utc, price, price, price, price, false, 'dxy', v_now,
            '1m', 6, 6, 2, p_version, '{"kind": "dxy", "components": 6}'::jsonb
       FROM priced
      ORDER BY ts_utc

@@ -14,6 +14,8 @@ CREATE FUNCTION public.aggregate_1m_to_5m_range(
     SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
+    -- once, not per row
+    v_now timestamptz := public.market_now();
     v_from    timestamptz;
     v_to      timestamptz;
     v_stored  bigint;
@@ -55,7 +57,7 @@ BEGIN
             derivation_version
         )
         SELECT p_symbol, '5m', window_start, open, high, low, close, vol, vwap, trade_count, n < 5,
-               'agg', public.market_now(), '1m', n, 5,
+               'agg', v_now, '1m', n, 5,
                CASE WHEN n >= 5 THEN 2 WHEN n = 4 THEN 1 ELSE 0 END, p_version
           FROM bucket
          WHERE n >= 3

@@ -12,6 +12,8 @@ CREATE FUNCTION public.aggregate_5m_to_1h_range(
     SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
+    -- once, not per row
+    v_now timestamptz := public.market_now();
     v_from    timestamptz;
     v_to      timestamptz;
     v_stored  bigint;
@@ -49,7 +51,7 @@ BEGIN
             derivation_version
         )
         SELECT p_symbol, '1h', window_start, open, high, low, close, vol, vwap, trade_count, n < 12,
-               'agg', public.market_now(), '5m', n, 12,
+               'agg', v_now, '5m', n, 12,
                CASE WHEN n >= 12 THEN 2 WHEN n >= 10 THEN 1 WHEN n >= 8 THEN 0 ELSE -1 END, p_version
           FROM bucket
          WHERE n >= 7

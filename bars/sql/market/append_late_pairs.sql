@@ -26,7 +26,7 @@ INSERT INTO public.data_bars AS stored (
     is_partial, source, ingested_at, raw
 )
 SELECT symbol, ticker, '1m', to_timestamp(minute * 60), open, greatest(open, close), least(open, close), close,
-       20, (open + close) / 2, 20, false, 'massive', public.market_now(), '{"feed": "massive", "late": true}'::jsonb
+       20, (open + close) / 2, 20, false, 'massive', (SELECT public.market_now()), '{"feed": "massive", "late": true}'::jsonb
   FROM corrected
  ORDER BY minute, symbol
 ON CONFLICT ON CONSTRAINT data_bars_symbol_timeframe_ts_key

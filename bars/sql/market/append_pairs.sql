@@ -33,7 +33,7 @@ INSERT INTO public.data_bars (
 )
 SELECT symbol, ticker, '1m', to_timestamp(minute * 60), open, high, low, close, ticks,
        (open + high + low + close) / 4, ticks::integer, false, 'massive',
-       least(to_timestamp(minute * 60) + interval '62 seconds', public.market_now()), '{"feed": "massive"}'::jsonb
+       least(to_timestamp(minute * 60) + interval '62 seconds', (SELECT public.market_now())), '{"feed": "massive"}'::jsonb
   FROM shaped
  ORDER BY minute, pair_no
 ON CONFLICT ON CONSTRAINT data_bars_symbol_timeframe_ts_key DO NOTHING
