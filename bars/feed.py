@@ -22,8 +22,8 @@ _PAIR_SYMBOLS = [pair.symbol for pair in PAIRS]
 
 # The one difference between the versions: the function that writes DXY, and the table it writes to.
 _DERIVE: dict[deployment.Version, LiteralString] = {
-    "legacy": "SELECT public.calc_dxy_range_derived(%(start)s, %(stop)s, '1m', %(version)s)",
-    "migrated": "SELECT public.calc_dxy_range_1m(%(start)s, %(stop)s, %(version)s)",
+    "legacy": "SELECT public.calc_dxy_range_derived(%(start)s, %(stop)s, '1m', %(version)s::integer)",
+    "migrated": "SELECT public.calc_dxy_range_1m(%(start)s, %(stop)s, %(version)s::integer)",
 }
 _WRITTEN: dict[deployment.Version, str] = {
     "legacy": "feed/written_legacy",

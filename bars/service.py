@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -40,11 +40,37 @@ def is_transient(sqlstate: str | None) -> bool:
     return sqlstate is not None and sqlstate[:2] in _TRANSIENT_CLASSES
 
 
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set, so that a running tick is finished first."""
-    stopping = threading.Event()
+class StopRequest:
+    """A flag that a signal handler or another thread raises, and that waiting obeys.
+
+    No lock is involved: a handler that runs while the same thread waits on a ``threading.Event`` can block for ever.
+    """
+
+    _SLICE_SECONDS = 0.1
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def request(self, *_: object) -> None:
+        """Ask to stop after what is being done; takes a signal handler's arguments."""
+        self._requested = True
+
+    def is_set(self) -> bool:
+        """Tell whether stopping was asked for."""
+        return self._requested
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for ``seconds``, or until stopping is asked for."""
+        deadline = time.monotonic() + seconds
+        while not self._requested and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, self._SLICE_SECONDS))
+
+
+def stop_on_signals() -> StopRequest:
+    """Return a request that SIGTERM and SIGINT raise, so that a running tick is finished first."""
+    stopping = StopRequest()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stopping.request)
     return stopping
 
 
@@ -68,7 +94,7 @@ class Service:
         *,
         url: str,
         tick_seconds: float,
-        stopping: threading.Event,
+        stopping: StopRequest,
         restart: Callable[[], None] = restart_process,
     ) -> None:
         self._worker = worker
@@ -81,7 +107,7 @@ class Service:
         self._connection_lost: str | None = None
 
     def run(self) -> None:
-        """Tick until the stop event is set, or until another version is deployed and the process restarts."""
+        """Tick until stopping is asked for, or until another version is deployed and the process restarts."""
         while not self._stopping.is_set():
             try:
                 conn = connections.connect(
