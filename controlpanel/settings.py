@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
 from controlpanel import embedded_place, env
+
+# Generic classes of Django's type stubs (ModelAdmin[Run]) must be so at run time as well.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT = env.read(os.environ)
