@@ -1,4 +1,7 @@
-"""Read-only pages of the bars tables of the target ``bars``: every staff member may look, nobody may write."""
+"""Read-only pages of the bars tables of target ``bars``: every staff member may look, nobody may write."""
+
+# Django prescribes the signatures; a page that everyone reads alike needs few of their arguments.
+# ruff: noqa: ARG002
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from bars.models import AggregationTask, DataBar, DerivedBar, ReadOnlyModel, RegistryAsset
-
 
 if TYPE_CHECKING:
     # Django's classes take type parameters for the type checker alone.
@@ -184,7 +186,7 @@ class DerivedBarAdmin(ReadOnlyAdmin):
 
 @admin.register(RegistryAsset)
 class RegistryAssetAdmin(ReadOnlyAdmin):
-    """Symbols of the registry, each with its aggregation tasks (whose composite key the admin cannot list itself)."""
+    """Symbols of the registry, each with its aggregation tasks: the admin cannot list a composite key."""
 
     list_display = ("canonical_symbol", "asset_class", "provider_ticker", "active", "test_active")
     ordering = ("canonical_symbol",)
@@ -212,7 +214,8 @@ class RegistryAssetAdmin(ReadOnlyAdmin):
         )
         return format_html(
             '<table><thead><tr><th scope="col">Makes</th><th scope="col">From</th><th scope="col">State</th>'
-            '<th scope="col">Next window (UTC)</th><th scope="col">Last error</th></tr></thead><tbody>{}</tbody></table>',
+            '<th scope="col">Next window (UTC)</th><th scope="col">Last error</th></tr></thead>'
+            "<tbody>{}</tbody></table>",
             rows,
         )
 

@@ -1,7 +1,7 @@
 """The aggregator: makes 5m bars from 1m, and 1h bars from 5m, for whatever is due.
 
-Legacy and migrated code call the same functions; which table those read is the database's business. It identifies itself
-by version all the same, so that a deployment can be observed.
+Legacy and migrated code call the same functions; which table those read is the database's business. It
+identifies itself by version all the same, so that a deployment can be observed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_RUN = timedelta(days=60)
 
 @dataclass(frozen=True)
 class DueTask:
-    """One task of ``data_agg_state`` that may run: its cursor (start of the next window), and how far its source reaches."""
+    """One task that may run: its cursor (start of the next window), and how far its source reaches."""
 
     symbol: str
     timeframe: str
@@ -45,7 +45,8 @@ class Aggregator:
     def tick(self, conn: psycopg.Connection[Any]) -> None:
         """Run every due task once.
 
-        A task that fails does not stop the others; the last failure is raised when all have run, so that it is logged.
+        A task that fails does not stop the others; the last failure is raised when all have run, so that it
+        is logged.
         """
         failure: DerivationFailed | None = None
         for task in due_tasks(conn):
@@ -60,11 +61,12 @@ class Aggregator:
 def due_tasks(conn: psycopg.Connection[Any]) -> list[DueTask]:
     """Return the tasks that are due and whose source reaches beyond a whole window; cursors are bootstrapped.
 
-    A window counts as whole when the market's clock is past its end plus the task's delay *and* the source has been
-    ingested that far, so a late feed leaves no hole.
+    A window counts as whole when the market's clock is past its end plus the task's delay *and* the source
+    has been ingested that far, so a late feed leaves no hole.
     """
     tasks = []
-    for symbol, timeframe, cursor, reach in conn.execute(sql_files.read("aggregation/due")):
+    for symbol, timeframe, stored_cursor, reach in conn.execute(sql_files.read("aggregation/due")):
+        cursor = stored_cursor
         if cursor is None:
             row = conn.execute("SELECT public.agg_bootstrap_cursor(%s, %s)", [symbol, timeframe]).fetchone()
             cursor = row[0] if row else None
@@ -94,7 +96,7 @@ def run_task(conn: psycopg.Connection[Any], task: DueTask) -> bool:
         with conn.transaction():
             verdicts.call(
                 conn,
-                "SELECT public.catchup_aggregation_range(%(symbol)s, %(timeframe)s, %(start)s, %(stop)s)",
+                sql_files.read("aggregation/catch_up"),
                 key | {"start": task.cursor - LOOKBACK[task.timeframe], "stop": stop},
             )
             conn.execute(

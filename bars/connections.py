@@ -1,4 +1,4 @@
-"""Connections of the bars application to a target, as the role that feed, aggregator and signal engine use."""
+"""Connections to a target as the bars application: the role of feed, aggregator and signal engine."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ def deploy(
 ) -> None:
     """Deploy ``version`` for every component and wait until those that run have restarted on it.
 
-    ``report`` is told what is being waited for. Raises ``NotInstalled``, or ``DeploymentTimedOut`` naming who did not
-    come back; the deployment itself stays written, so a component that starts later is on it.
+    ``report`` is told what is being waited for. Raises ``NotInstalled``, or ``DeploymentTimedOut`` naming who
+    did not come back; the deployment itself stays written, so a component that starts later is on it.
     """
     try:
         conn.execute(

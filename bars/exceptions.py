@@ -1,5 +1,7 @@
 """What can go wrong in the bars system, as one tree; each docstring is the message's meaning."""
 
+# ruff: noqa: N818 - the names read as what happened
+
 from __future__ import annotations
 
 

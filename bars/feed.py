@@ -1,4 +1,4 @@
-"""The tick factory: appends the six pairs minute by minute, then has DXY derived by the deployed version's function."""
+"""The tick factory: appends the six pairs minute by minute, then has DXY derived from them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ _WRITTEN: dict[deployment.Version, str] = {
 
 
 class Journal:
-    """What the feed says it wrote: one JSON line per DXY bar, ``{"ts", "close", "version"}``, appended after the commit.
+    """What the feed says it wrote: one JSON line per DXY bar, ``{"ts", "close", "version"}``, appended after
+    the commit.
 
-    A bar that was derived again has a later line; the last one of a minute holds. ``version`` is the deployed one.
+    A bar that was derived again has a later line; the last one of a minute holds. ``version`` is the deployed
+    one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,9 +56,9 @@ class Journal:
 class Feed:
     """The feed as a worker of ``bars.service``.
 
-    Its cursors live in ``data_ingest_state`` and move in the transaction that writes the bars, so no minute is lost or
-    skipped, whenever it dies. The pairs and DXY have a cursor each: a refused derivation does not stop ingest.
-    ``seed`` None goes on with the loaded market.
+    Its cursors live in ``data_ingest_state`` and move in the transaction that writes the bars, so no minute
+    is lost or skipped, whenever it dies. The pairs and DXY have a cursor each: a refused derivation does not
+    stop ingest. ``seed`` None goes on with the loaded market.
     """
 
     component: deployment.Component = "feed"

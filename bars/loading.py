@@ -42,9 +42,11 @@ def is_installed(conn: psycopg.Connection[Any]) -> bool:
 
 
 def install(conn: psycopg.Connection[Any]) -> bool:
-    """Create the legacy tables and functions in one transaction, owned by ``bars_owner``; False if they were there.
+    """Create the legacy tables and functions in one transaction, owned by ``bars_owner``; False if they were
+    there.
 
-    Raises ``NotInstalled`` when the connection may not act as that role or the role may not create in schema public.
+    Raises ``NotInstalled`` when the connection may not act as that role or the role may not create in schema
+    public.
     """
     with conn.transaction():
         if is_installed(conn):
@@ -60,7 +62,7 @@ def install(conn: psycopg.Connection[Any]) -> bool:
         ) as error:
             raise NotInstalled(
                 f"the bars tables cannot be created: {error.diag.message_primary or error}. "
-                f"The login has to be a member of {OWNER_ROLE}, and {OWNER_ROLE} needs CREATE on schema public."
+                f"The login has to be a member of {OWNER_ROLE}, which needs CREATE on schema public."
             ) from error
     return True
 
@@ -74,14 +76,15 @@ def load(
     market_start: datetime | None = None,
     speed: float = 1.0,
 ) -> Loaded:
-    """Install the legacy world where it is absent and fill it with history that ends just before the market's start.
+    """Install the legacy world where it is absent and fill it with history that ends just before the market's
+    start.
 
-    ``days``: depth of the six pairs' minutes, and of DXY where ``rows`` is not given. ``rows``: the number of active
-    DXY 1m rows to end up with; what lies before the pairs' depth is derived from the same prices without storing them.
-    ``market_start`` or a ``speed`` other than 1 (market seconds per real second) sets the market clock, by default to
-    the last Monday 08:00 UTC; without either the data end now and the market runs on real time.
-    Raises ``AlreadyLoaded``, ``NotInstalled``, ``BarsError`` for senseless sizes. Commits as it goes, so ``conn``
-    must not be inside a transaction.
+    ``days``: depth of the six pairs' minutes, and of DXY where ``rows`` is not given. ``rows``: the number of
+    active DXY 1m rows to end up with; what lies before the pairs' depth is derived from the same prices
+    without storing them. ``market_start`` or a ``speed`` other than 1 (market seconds per real second) sets
+    the market clock, by default to the last Monday 08:00 UTC; without either the data end now and the market
+    runs on real time. Raises ``AlreadyLoaded``, ``NotInstalled``, ``BarsError`` for senseless sizes. Commits
+    as it goes, so ``conn`` must not be inside a transaction.
     """
     if days < 1 or (rows is not None and rows < 1) or speed <= 0:
         raise BarsError("days and rows have to be at least 1, and speed above 0")
@@ -232,7 +235,7 @@ class _Filling:
                     with self.conn.transaction():
                         verdicts.call(
                             self.conn,
-                            "SELECT public.catchup_aggregation_range(%(symbol)s, %(timeframe)s, %(start)s, %(stop)s)",
+                            sql_files.read("aggregation/catch_up"),
                             {
                                 "symbol": symbol,
                                 "timeframe": timeframe,

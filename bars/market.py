@@ -1,7 +1,7 @@
 """The invented market: calendar, daily anchors, and the minutes of the six pairs as a function of a seed.
 
-Nothing is remembered between minutes: a bar depends on (seed, pair, minute) and on the reference rates of its day
-alone, so that the loader and the feed agree, and a minute that is written twice comes out the same.
+Nothing is remembered between minutes: a bar depends on (seed, pair, minute) and on the reference rates of its
+day alone, so that the loader and the feed agree, and a minute that is written twice comes out the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Read-only models of the bars tables on a target; the tables belong to the target and are never managed here."""
+"""Read-only models of the bars tables on a target, which Django never manages."""
+
+# ruff: noqa: ARG002 - the signatures are Django's
 
 from __future__ import annotations
 

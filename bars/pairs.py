@@ -42,7 +42,8 @@ SYMBOLS: tuple[str, ...] = (*(pair.symbol for pair in PAIRS), "DXY")
 def dollar_index(closes: Mapping[str, float]) -> float | None:
     """Return DXY for the six closes by symbol, or None where one is missing, not positive, or not finite.
 
-    DXY = 50.14348112 x EURUSD^-0.576 x USDJPY^0.136 x GBPUSD^-0.119 x USDCAD^0.091 x USDSEK^0.042 x USDCHF^0.036.
+    DXY = 50.14348112 x EURUSD^-0.576 x USDJPY^0.136 x GBPUSD^-0.119 x USDCAD^0.091 x USDSEK^0.042 x
+    USDCHF^0.036.
     """
     index = DXY_CONSTANT
     for pair in PAIRS:

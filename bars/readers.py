@@ -1,4 +1,4 @@
-"""What a reader of DXY 1m sees in each state of the system: the yardstick for "nothing lost, nothing twice"."""
+"""What a reader of DXY 1m sees in each state: the yardstick for "nothing lost, nothing twice"."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def bars_seen(
 ) -> Iterator[SeenBar]:
     """Yield every 1m bar in [start, stop) that readers in ``state`` see, by time.
 
-    Rows come through a server-side cursor in one transaction, so memory stays flat and the rows are one snapshot.
+    Rows come through a server-side cursor in one transaction, so memory stays flat and the rows are one
+    snapshot.
     """
     with conn.transaction(), conn.cursor(name=f"bars_seen_{uuid.uuid4().hex}") as cursor:
         cursor.itersize = _FETCH

@@ -18,7 +18,7 @@ def write(
     message: str,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Append one line. A trouble that a retry may cure is a warning; an error is what a person has to look at."""
+    """Append one line: a warning where a retry may cure it, an error where a person has to look."""
     conn.execute(
         "INSERT INTO public.ops_runlog (component, level, message, detail) VALUES (%s, %s, %s, %s)",
         [component, level, message, Jsonb(detail or {})],
@@ -26,7 +26,7 @@ def write(
 
 
 def loaded_seed(conn: psycopg.Connection[Any]) -> int:
-    """Return the seed of the newest load, so that the feed goes on with the same market; 1 where none is recorded."""
+    """Return the seed of the newest load, with which the feed goes on; 1 where none is recorded."""
     row = conn.execute(
         "SELECT detail ->> 'seed' FROM public.ops_runlog WHERE component = 'load' ORDER BY id DESC LIMIT 1"
     ).fetchone()

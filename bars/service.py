@@ -1,4 +1,4 @@
-"""What feed and aggregator have in common: connect, tick, recover, and restart when another version is deployed."""
+"""What feed and aggregator share: connect, tick, recover, and restart when another version is deployed."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ class Worker(Protocol):
 
 
 def is_transient(sqlstate: str | None) -> bool:
-    """Tell whether waiting may cure a failure: connection, rollback, resources, object in use, operator's stop."""
+    """Tell whether waiting may cure it: connection, rollback, resources, object in use, operator's stop."""
     return sqlstate is not None and sqlstate[:2] in _TRANSIENT_CLASSES
 
 
 class StopRequest:
     """A flag that a signal handler or another thread raises, and that waiting obeys.
 
-    No lock is involved: a handler that runs while the same thread waits on a ``threading.Event`` can block for ever.
+    No lock is involved: a handler that runs while the same thread waits on a ``threading.Event`` can block
+    for ever.
     """
 
     _SLICE_SECONDS = 0.1
@@ -84,8 +85,9 @@ def restart_process() -> None:
 class Service:
     """Runs a worker until it is told to stop.
 
-    ``tick_seconds`` is the least real time between the starts of two ticks. A failure is written to ``ops_runlog``:
-    as a warning while waiting may cure it, as an error when it cannot, or has not three times in a row.
+    ``tick_seconds`` is the least real time between the starts of two ticks. A failure is written to
+    ``ops_runlog``: as a warning while waiting may cure it, as an error when it cannot, or has not three times
+    in a row.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Service:
                     return
 
     def _serve(self, conn: psycopg.Connection[Any]) -> bool:
-        """Tick on one connection; True when another version is deployed, False when the connection is of no use."""
+        """Tick on one connection; True when another version is deployed, False when it is of no use."""
         prepared = False
         while not self._stopping.is_set():
             try:
@@ -186,4 +188,5 @@ class Service:
 
     def _pause(self) -> None:
         longest = min(_LONGEST_PAUSE_SECONDS, 0.1 * 2 ** min(self._failures, 10))
-        self._stopping.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+        # the randomness spreads retries and guards nothing
+        self._stopping.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311

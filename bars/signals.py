@@ -1,4 +1,4 @@
-"""The signal engine: reads the latest bars of a symbol and says where the price is against its recent mean."""
+"""The signal engine: reads a symbol's latest bars and says where the price is against their mean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Signal:
-    """The newest close of a symbol, its distance from the mean of the bars read (in percent), and how many those were.
+    """The newest close of a symbol, its distance from the mean of the bars read (in percent), and how many
+    those were.
 
     ``doubled`` counts minutes that came more than once: both tables held them.
     """
@@ -43,8 +44,8 @@ def latest_bars(
 ) -> list[Bar]:
     """Return the newest bars, newest first.
 
-    The legacy engine reads both tables; the migrated one reads 1m bars from ``data_bars`` and longer ones from
-    ``derived_data_bars``, one table each.
+    The legacy engine reads both tables; the migrated one reads 1m bars from ``data_bars`` and longer ones
+    from ``derived_data_bars``, one table each.
     """
     if version == "legacy":
         statement = sql_files.read("signals/latest_legacy")

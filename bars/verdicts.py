@@ -1,4 +1,4 @@
-"""Reading the verdict of the bars functions, which report trouble as ``success: false`` instead of raising."""
+"""Reading the verdict of the bars functions, which answer ``success: false`` instead of raising."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bars.exceptions import DerivationFailed
 def call(conn: psycopg.Connection[Any], statement: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     """Run a statement that returns one function's jsonb answer, and return the answer.
 
-    Raises ``DerivationFailed`` when the answer is missing or is anything but ``success: true``; the exception carries
-    the SQLSTATE that the function reported as ``sqlstate``.
+    Raises ``DerivationFailed`` when the answer is missing or is anything but ``success: true``; the exception
+    carries the SQLSTATE that the function reported as ``sqlstate``.
     """
     row = conn.execute(statement, parameters).fetchone()
     answer = row[0] if row else None

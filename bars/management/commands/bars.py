@@ -43,7 +43,7 @@ class Command(BaseCommand):
             "--speed",
             type=_speed,
             default=1.0,
-            help="market seconds per real second; other than 1 starts a clock, last Monday 08:00 UTC by default",
+            help="market seconds per real second; other than 1 starts a clock, by default Monday 08:00 UTC",
         )
 
         feeding = commands.add_parser(
@@ -155,10 +155,13 @@ class Command(BaseCommand):
                 conn,
                 version=version,
                 timeout=timedelta(seconds=timeout),
-                report=lambda text: self.stdout.write(text),
+                report=self._say,
             )
             names = ", ".join(sorted(deployment.running(conn))) or "nothing is running"
         self.stdout.write(f"deployed {version}: {names}")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
 
     def _clock(self, url: str, *, speed: float, **_: Any) -> None:
         with connections.connect(url, application_name="bars-clock") as conn:
