@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 ROOT = Path(__file__).resolve().parent / "sql"
 
@@ -15,7 +15,7 @@ def read(name: str) -> LiteralString:
 
     The files ship with the code, so their text is as trusted as a literal. Raises ``FileNotFoundError``.
     """
-    return cast(LiteralString, (ROOT / f"{name}.sql").read_text(encoding="utf-8"))
+    return (ROOT / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def legacy_names() -> tuple[str, ...]:

@@ -87,7 +87,7 @@ class Command(BaseCommand):
         for command in commands.choices.values():
             command.add_argument("--alias", default="bars", help="the target (default: bars)")
 
-    def handle(self, *, subcommand: str, alias: str, **options: Any) -> None:  # type: ignore[override]
+    def handle(self, *, subcommand: str, alias: str, **options: Any) -> None:
         """Run one subcommand; every refusal ends as a ``CommandError`` (exit code 1)."""
         logging.getLogger("bars").setLevel(logging.INFO)
         try:
