@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import kombu.pools
 import psycopg
 import pytest
 import redis
@@ -72,8 +73,11 @@ def broker(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
 
     with redis.Redis.from_url(cluster.broker_url) as client:
         client.flushall()
-    app.pool.force_close_all()
-    monkeypatch.setitem(app.conf, "broker_url", cluster.broker_url)
+    # Pools are kept by address and cannot be opened again once closed, so all are forgotten.
+    kombu.pools.reset()
+    app._after_fork()
+    # Celery itself reads this variable, before its own configuration.
+    monkeypatch.setenv("CELERY_BROKER_URL", cluster.broker_url)
     app.set_default()
     return cluster.broker_url
 
