@@ -23,6 +23,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +134,9 @@ def bars_template(cluster: embedded.Cluster) -> str:
     from bars import loading  # noqa: PLC0415 - tests without bars need not load them
 
     urls = cluster.databases.ensure_target(BARS_TEMPLATE)
+    # A fixed Monday morning: the same bars on every day of the week on which the tests run.
     with psycopg.connect(urls.app_url) as conn:
-        loading.load(conn, days=3)
+        loading.load(conn, days=3, market_start=datetime(2026, 3, 16, 8, tzinfo=UTC))
     return BARS_TEMPLATE
 
 
@@ -142,8 +144,17 @@ def bars_template(cluster: embedded.Cluster) -> str:
 def bars_target(
     cluster: embedded.Cluster, bars_template: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TargetUrls]:
-    """A target database with three days of legacy bars, known to the settings as ``bars``."""
-    yield from _target(cluster, monkeypatch, template=bars_template)
+    """A target database with three days of legacy bars, known to the settings as ``bars``.
+
+    Its market clock starts with the test, on Monday 08:00 UTC, at real speed; ``loading.restart_clock``
+    sets another.
+    """
+    from bars import loading  # noqa: PLC0415 - as above
+
+    for urls in _target(cluster, monkeypatch, template=bars_template):
+        with psycopg.connect(urls.app_url) as conn:
+            loading.restart_clock(conn)
+        yield urls
 
 
 def _target(
