@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from migration_runs.engine import timeouts
 from migration_runs.exceptions import StepFailed
 from migration_runs.runbook.base import SqlFile
 from migration_runs.runbook.steps import StepBase
@@ -142,17 +143,7 @@ def verdict(rows: Sequence[Row], expression: str, file: SqlFile) -> None:
 
 def set_local_timeouts(conn: psycopg.Connection[Any], step: StepBase) -> None:
     """The step's lock and statement timeouts for the transaction that is open now."""
-    conn.execute(
-        "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)", _texts(step)
-    )
-
-
-def set_timeouts(conn: psycopg.Connection[Any], step: StepBase) -> None:
-    """The step's timeouts for the rest of a session that only this step uses."""
-    conn.execute(
-        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",
-        _texts(step),
-    )
+    timeouts.local(conn, lock_ms=step.lock_timeout_ms, statement_s=step.statement_timeout_s)
 
 
 def jsonable(value: Any) -> Any:
@@ -178,7 +169,3 @@ def shorten(row: Mapping[str, Any], limit: int = 400) -> str:
     """A row for people: ``column=value`` pairs, cut at ``limit`` characters."""
     text = ", ".join(f"{name}={jsonable(value)}" for name, value in row.items())
     return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def _texts(step: StepBase) -> list[str]:
-    return [f"{step.lock_timeout_ms}ms", f"{int(step.statement_timeout_s * 1000)}ms"]

@@ -4,10 +4,10 @@ A kind is made for one step of one plan and keeps no state between calls: everyt
 survive a killed worker is in the target's ledger. ``apply`` may therefore be called again for a
 step that was begun before (``ctx.begun``), and must then finish it or do it anew, never twice.
 
-How the ledger is kept. Before ``apply`` the runner writes the step's *intent*; after it, *applied*
-with ``StepResult.details``. A kind whose effect is one transaction writes *applied* itself inside
-that transaction (``ledger.mark_applied``), so that effect and record stand or fall together; the
-runner sees it and does not write it again. Undoing is the same with *undoing* and *undone*.
+How the ledger is kept. Before ``apply`` the runner writes the step's *intent*; after it, *applied* with
+:func:`record` of its result. A kind whose effect is one transaction writes *applied* itself inside that
+transaction (``ledger.mark_applied(..., details=record(result))``), so that effect and record stand or fall
+together; the runner sees it and does not write it again. Undoing is the same with *undoing* and *undone*.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class StepContext:
 
     ``connect`` opens a session on the target (autocommit, pinned settings, named after the run and
     the worker); use it as a context manager, which closes it. ``begun`` is true when the ledger
-    already has an intent of this step, ``applied`` when it says that it was done (asked by ``undo``: an intent
-    alone may have had an effect or none). ``details`` is what the ledger keeps of the step: for
+    already has an intent of this step, ``applied`` when it says that it was done (``undo`` asks: an
+    intent alone may have had an effect or none). ``details`` is what the ledger keeps of the step: for
     ``undo`` the details of its application, for a resumed ``apply`` those of its intent.
     """
 
@@ -47,6 +47,11 @@ class StepContext:
     begun: bool = False
     applied: bool = False
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def record(result: StepResult) -> dict[str, Any]:
+    """A result as the ledger and the control database keep it: its details, with ``summary`` and ``rows``."""
+    return {**result.details, "summary": result.summary, "rows": result.rows, "skipped": result.skipped}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""Trying again: locks that were not free, deadlocks, and a target that went away for a moment.
+
+What may be tried again is told by SQLSTATE, never by the words of a message. Between two tries the lease is
+renewed and a person's wish to stop is heard.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from migration_runs.engine.job import Reporter
+from migration_runs.engine.script import SqlFailed
+from migration_runs.exceptions import StopRequested, TargetUnavailable
+
+LOCK_NOT_AVAILABLE = "55P03"
+YIELDED = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})  # and deadlock, serialization failure
+CANCELLED = "57014"
+MOST_YIELDS = 25
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 3.0
+OUTAGE_S = 60.0
+"""How long a target that went away in the middle of a step is waited for."""
+
+
+@dataclass
+class Attempts:
+    """Counts the tries of one step and says, per error, how long to pause before the next."""
+
+    reporter: Reporter
+    step: str
+    stoppable: bool = True
+    yields: int = 0
+    lost_at: float | None = None
+
+    def pause_after(self, error: Exception) -> bool:
+        """Pause, and True, when the step should be tried again; False when the error is final.
+
+        Raises StopRequested or LeaseLost during the pause.
+        """
+        code = sqlstate(error)
+        if code in YIELDED:
+            self.yields += 1
+            if self.yields >= MOST_YIELDS:
+                return False
+            pause = min(FIRST_PAUSE_S * 2 ** (self.yields - 1), LONGEST_PAUSE_S)
+            reason = (
+                "a lock was not free in time"
+                if code == LOCK_NOT_AVAILABLE
+                else "it gave way to another session"
+            )
+        elif is_lost(error) or (self.lost_at is not None and isinstance(error, TargetUnavailable)):
+            now = time.monotonic()
+            self.lost_at = self.lost_at or now
+            if now - self.lost_at > OUTAGE_S:
+                return False
+            pause, reason = 1.0, "the target went away"
+        else:
+            return False
+        pause *= random.uniform(0.5, 1.5)  # noqa: S311  (jitter, so that two that collided part)
+        self.reporter.log("warn", f"{reason}; trying again in {pause:.1f} s", step=self.step)
+        self._wait(pause)
+        return True
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
+            self.reporter.beat()
+            if self.stoppable and self.reporter.stop_requested():
+                raise StopRequested("stopped between two tries; nothing of this step is half-done")
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's code for an error of psycopg or of a runbook's file; None for any other."""
+    return error.sqlstate if isinstance(error, psycopg.Error | SqlFailed) else None
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the session with the target broke: by the network, or since the server ended it."""
+    if isinstance(error, SqlFailed) and isinstance(error.__cause__, psycopg.Error):
+        error = error.__cause__
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    code = error.sqlstate
+    return code is None or code.startswith(("08", "57P"))
