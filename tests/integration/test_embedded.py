@@ -250,7 +250,7 @@ def test_the_next_start_ends_servers_that_outlived_owner_and_guards(
     owner = psutil.Process(process.pid)
     guards = owner.children()
     servers = [server for guard in guards for server in guard.children()]
-    # Frozen, a server cannot answer the kernel's stop signal: the state after an owner's and guard's sudden death.
+    # Frozen, a server does not see the stop signals that its dying owner and guard bring about.
     for server in servers:
         server.send_signal(signal.SIGSTOP)
     for dying in (owner, *guards):
