@@ -15,6 +15,13 @@ PUBLIC_DECLARATIONS = frozenset(
 )
 """What other apps may know of migration_runs."""
 
+REGISTRY = "migration_runs.runbook.registry"
+FINDING_RUNBOOKS = frozenset(
+    f"{REGISTRY} imports {name}"
+    for name in ("django.apps", "django.apps.apps", "django.conf", "django.conf.settings")
+)
+"""The one place that asks which apps are installed, since any of them may ship runbooks."""
+
 ENTRY_POINTS = ("migration_runs.admin", "migration_runs.management", "migration_runs.tasks")
 
 
@@ -73,7 +80,8 @@ def selected(package: str, *prefixes: str) -> dict[str, Path]:
 def test_engine_and_runbook_know_no_django(part: str) -> None:
     package = f"migration_runs/{part}"
     assert modules(package)
-    assert offences(package, "django", "django_fsm", "pgtrigger", "celery", "kombu") == []
+    found = offences(package, "django", "django_fsm", "pgtrigger", "celery", "kombu")
+    assert [line for line in found if line not in FINDING_RUNBOOKS] == []
 
 
 @pytest.mark.parametrize("part", ["engine", "runbook"])
