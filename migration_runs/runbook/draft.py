@@ -63,11 +63,20 @@ class _Reader:
 
     def read(self) -> None:
         self._files(self.data, (), ("clock",))
+        self._nulls()
         for number, check in self._tables("checks"):
             self._files(check, ("checks", number), _CHECK_FILES)
         for number, phase in self._tables("phases"):
             self._phase(phase, number)
         self._phase_order()
+
+    def _nulls(self) -> None:
+        """TOML has no null: a column that is always NULL is written ``{ null = true }``."""
+        move = self.data.get("move")
+        columns = move.get("columns") if isinstance(move, dict) else None
+        for name, value in columns.items() if isinstance(columns, dict) else ():
+            if value == {"null": True}:
+                columns[name] = {"const": None}
 
     def _tables(self, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
         value = self.data.get(key, [])

@@ -143,10 +143,15 @@ class ObserveStep(StepBase):
 
 
 class CheckStep(StepBase):
-    """One of the runbook's health checks, run once (phase 6); ``check`` is the key of a declared check."""
+    """One of the runbook's health checks, run once (phase 6); ``check`` is the key of a declared check.
+
+    Its ``%(since)s`` is the market time at which phase 5 was finished. A check that does not pass yet is asked
+    again for ``patience_s`` seconds of the market's clock (and at least 10 s of real time where it is above 0).
+    """
 
     kind: Literal["check"]
     check: str
+    patience_s: float = Field(default=0.0, ge=0)
 
 
 class MonitorStep(StepBase):
