@@ -16,6 +16,21 @@ def load(name: str) -> bytes:
     return (_FOLDER / f"{name}.sql").read_bytes()
 
 
+@cache
+def template(name: str) -> sql.SQL:
+    """``sql/<name>.sql`` without its header comment, to be filled in by :func:`compose`."""
+    lines = load(name).decode().splitlines(keepends=True)
+    while lines and (lines[0].startswith("--") or not lines[0].strip()):
+        del lines[0]
+    # A packaged file is as trustworthy as a literal in the code, which is what psycopg asks for.
+    return sql.SQL("".join(lines))
+
+
+def compose(name: str, **parts: sql.Composable) -> sql.Composed:
+    """The statement in ``sql/<name>.sql`` with its ``{placeholders}`` filled. Raises KeyError for a lack."""
+    return template(name).format(**parts)
+
+
 def relation(name: str) -> sql.Identifier:
     """``schema.table`` of a plan as an identifier; without a schema it is in ``public``."""
     schema, _, table = name.rpartition(".")
