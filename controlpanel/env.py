@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +97,7 @@ def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Envir
         pg_bin_dir=Path(pg_bin_dir) if pg_bin_dir else None,
         runbook_dirs=tuple(Path(part) for part in env.list("RUNBOOK_DIRS", default=[])),
         shell_users=_shell_users(env.list("PHASEGATE_SHELL_USERS", default=[])),
-        sweep_seconds=_positive("SWEEP_SECONDS", _typed(env.float, "SWEEP_SECONDS", default=60.0)),
+        sweep_seconds=_seconds(values, "SWEEP_SECONDS", default=60.0),
         lease_seconds=_positive(
             "PHASEGATE_LEASE_SECONDS", _typed(env.float, "PHASEGATE_LEASE_SECONDS", default=30.0)
         ),
@@ -141,10 +142,18 @@ def _typed(read_one: Any, name: str, *, default: Any) -> Any:
         raise ImproperlyConfigured(f"{name} cannot be read: {error}") from error
 
 
-def _positive(name: str, value: float) -> float:
-    if not value > 0:
-        raise ImproperlyConfigured(f"{name} must be greater than 0, not {value}")
-    return value
+def _seconds(values: Mapping[str, str], name: str, *, default: float) -> float:
+    # Not environ's reading of numbers, which takes commas and drops letters.
+    given = values.get(name)
+    if not given:
+        return default
+    try:
+        seconds = float(given)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number of seconds, not '{given}'") from None
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ImproperlyConfigured(f"{name} must be greater than 0 seconds, not '{given}'")
+    return seconds
 
 
 def _database_url(name: str, url: str) -> str:

@@ -19,10 +19,13 @@ class Command(migrate.Command):
         super().add_arguments(parser)
         parser.set_defaults(database=OWNER)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Refuse any other database: Django would note migrations as applied there without applying them."""
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Refuse any other database: Django would note migrations as applied there without applying them.
+
+        Raises CommandError. Done here, since Django's system checks already connect.
+        """
         if options["database"] != OWNER:
             raise CommandError(f"migrations run on the database alias '{OWNER}' alone")
         if OWNER not in settings.DATABASES:
             raise CommandError("DATABASE_OWNER_URL is not set: the control database, as its owner role")
-        super().handle(*args, **options)
+        return super().execute(*args, **options)
