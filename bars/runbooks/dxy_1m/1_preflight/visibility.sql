@@ -16,12 +16,12 @@ SELECT seen.n >= least(1000, relation.reltuples / 2) AND (relation.relpages = 0 
        format('derived_data_bars: %s rows seen (counting to 1,000), %s estimated by the catalog',
               seen.n, relation.reltuples)
   FROM pg_catalog.pg_class AS relation,
-       (SELECT count(*) AS n FROM (SELECT FROM public.derived_data_bars LIMIT 1000) AS some) AS seen
+       (SELECT count(*) AS n FROM (SELECT FROM public.derived_data_bars LIMIT 1000) AS sample) AS seen
  WHERE relation.oid = 'public.derived_data_bars'::regclass
 UNION ALL
 SELECT seen.n >= least(1000, relation.reltuples / 2) AND (relation.relpages = 0 OR seen.n > 0),
        format('data_bars: %s rows seen (counting to 1,000), %s estimated by the catalog',
               seen.n, relation.reltuples)
   FROM pg_catalog.pg_class AS relation,
-       (SELECT count(*) AS n FROM (SELECT FROM public.data_bars LIMIT 1000) AS some) AS seen
+       (SELECT count(*) AS n FROM (SELECT FROM public.data_bars LIMIT 1000) AS sample) AS seen
  WHERE relation.oid = 'public.data_bars'::regclass;

@@ -5,7 +5,7 @@
 -- timeout: statement 10 s
 -- undo: none needed, it reads only.
 SELECT count(*) AS value,
-       format('%s 5m bars of DXY written since %s%s', count(*), %(since)s::timestamptz,
+       format('%%s 5m bars of DXY written since %%s%%s', count(*), %(since)s::timestamptz,
               coalesce(', the newest window ' || max(ts_utc), '')) AS detail
   FROM public.derived_data_bars
  WHERE canonical_symbol = 'DXY' AND timeframe = '5m' AND deleted_at IS NULL

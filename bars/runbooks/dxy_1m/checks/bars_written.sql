@@ -4,9 +4,9 @@
 -- locks: ACCESS SHARE on data_bars.
 -- timeout: statement 10 s
 -- undo: none needed, it reads only.
-SELECT count(*) FILTER (WHERE dxy.ts_utc IS NULL) AS value,
-       format('%s bars of DXY for %s minutes with all components, after %s up to %s', count(dxy.ts_utc), count(*),
-              span.starts, span.ends) AS detail
+SELECT count(complete.ts_utc) FILTER (WHERE dxy.ts_utc IS NULL) AS value,
+       format('%%s bars of DXY for %%s minutes with all components, after %%s up to %%s', count(dxy.ts_utc),
+              count(complete.ts_utc), span.starts, span.ends) AS detail
   FROM (SELECT greatest(newest - interval '1 hour', %(switched_at)s::timestamptz) AS starts, newest AS ends
           FROM (SELECT max(ts_utc) AS newest
                   FROM public.data_bars

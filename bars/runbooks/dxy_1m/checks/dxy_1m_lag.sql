@@ -4,7 +4,7 @@
 -- timeout: statement 10 s
 -- undo: none needed, it reads only.
 SELECT greatest(extract(epoch FROM component.newest - dxy.newest), 0)::float8 AS value,
-       format('newest 1m bar of DXY: %s; newest minute with all components: %s', dxy.newest, component.newest) AS detail
+       format('newest 1m bar of DXY: %%s; newest minute with all components: %%s', dxy.newest, component.newest) AS detail
   FROM (SELECT max(ts_utc) AS newest
           FROM public.data_bars
          WHERE canonical_symbol = 'DXY' AND timeframe = '1m') AS dxy,

@@ -4,7 +4,7 @@
 -- timeout: statement 10 s
 -- undo: none needed, it reads only.
 SELECT extract(epoch FROM %(now)s::timestamptz - max(ts_utc))::float8 AS value,
-       format('newest 1m bar of DXY: %s', coalesce(max(ts_utc)::text, 'none')) AS detail
+       format('newest 1m bar of DXY: %%s', coalesce(max(ts_utc)::text, 'none')) AS detail
   FROM public.data_bars
  WHERE canonical_symbol = 'DXY' AND timeframe = '1m'
 HAVING count(*) > 0;

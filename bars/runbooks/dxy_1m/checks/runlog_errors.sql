@@ -4,7 +4,7 @@
 -- timeout: statement 10 s
 -- undo: none needed, it reads only.
 SELECT count(*) AS value,
-       coalesce(string_agg(format('%s: %s', component, message), '; ' ORDER BY market_ts DESC), 'no new error') AS detail
+       coalesce(string_agg(format('%%s: %%s', component, message), '; ' ORDER BY market_ts DESC), 'no new error') AS detail
   FROM (SELECT component, message, market_ts
           FROM public.ops_runlog
          WHERE level = 'error' AND market_ts > %(since)s::timestamptz
