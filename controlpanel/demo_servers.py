@@ -27,15 +27,17 @@ DEMO_SWEEP_SECONDS = "1"
 
 HELP = frozenset({"-h", "--help", "--version"})
 CONTROL_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL")
-PHASEGATE_VARIABLES = frozenset(
+ADDRESS_VARIABLES = frozenset(
+    {*CONTROL_VARIABLES, "CELERY_BROKER_URL", "SECRET_KEY", "BACKUP_DIR", "PG_BIN_DIR"}
+)
+ADDRESS_PREFIXES = ("TARGET_", "SCRATCH_", "BARS_APP_URL_")
+OTHER_VARIABLES = frozenset(
     {
-        *CONTROL_VARIABLES,
         "ALLOWED_HOSTS",
-        "BACKUP_DIR",
-        "CELERY_BROKER_URL",
-        "PG_BIN_DIR",
         "PHASEGATE_DEMO",
-        "SECRET_KEY",
+        "PHASEGATE_LEASE_SECONDS",
+        "PHASEGATE_VERIFICATION_SECONDS",
+        "RUNBOOK_DIRS",
         "SWEEP_SECONDS",
     }
 )
@@ -62,7 +64,7 @@ def _headless() -> Iterator[None]:
         data_dir = Path(made)
         if os.geteuid() == 0:
             data_dir.chmod(0o711)  # the servers' account passes through
-        for name in [name for name in os.environ if _ours(name)]:
+        for name in [name for name in os.environ if _is_address(name)]:
             del os.environ[name]
         with embedded.Cluster(data_dir) as cluster:
             _ensure_databases(cluster, os.environ)
@@ -104,9 +106,14 @@ def _ensure_databases(cluster: embedded.Cluster, given: Mapping[str, str]) -> No
             cluster.ensure_scratch_database(f"{alias}_scratch", alias=alias)
 
 
+def _is_address(name: str) -> bool:
+    """Whether an environment variable says where something of the panel is."""
+    return name in ADDRESS_VARIABLES or name.startswith(ADDRESS_PREFIXES)
+
+
 def _ours(name: str) -> bool:
-    """Whether an environment variable configures Phasegate."""
-    return name in PHASEGATE_VARIABLES or name.startswith(("TARGET_", "SCRATCH_", "BARS_APP_URL_"))
+    """Whether an environment variable configures the panel."""
+    return name in OTHER_VARIABLES or _is_address(name)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -98,13 +98,8 @@ def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Envir
         runbook_dirs=tuple(Path(part) for part in env.list("RUNBOOK_DIRS", default=[])),
         shell_users=_shell_users(env.list("PHASEGATE_SHELL_USERS", default=[])),
         sweep_seconds=_seconds(values, "SWEEP_SECONDS", default=60.0),
-        lease_seconds=_positive(
-            "PHASEGATE_LEASE_SECONDS", _typed(env.float, "PHASEGATE_LEASE_SECONDS", default=30.0)
-        ),
-        verification_seconds=_positive(
-            "PHASEGATE_VERIFICATION_SECONDS",
-            _typed(env.float, "PHASEGATE_VERIFICATION_SECONDS", default=3600.0),
-        ),
+        lease_seconds=_seconds(values, "PHASEGATE_LEASE_SECONDS", default=30.0),
+        verification_seconds=_seconds(values, "PHASEGATE_VERIFICATION_SECONDS", default=3600.0),
     )
 
 
