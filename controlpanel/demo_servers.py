@@ -51,7 +51,7 @@ def for_command(argv: Sequence[str]) -> Iterator[None]:
         return
     signal.signal(signal.SIGTERM, _end)
     try:
-        with _headless() if "run" in argv[2:3] else _kept():
+        with _headless() if "run" in argv[2:] else _kept():
             yield
     except embedded.EmbeddedError as error:
         sys.stderr.write(f"{error}\n")
@@ -66,12 +66,14 @@ def _headless() -> Iterator[None]:
             data_dir.chmod(0o711)  # the servers' account passes through
         for name in [name for name in os.environ if _is_address(name)]:
             del os.environ[name]
-        with embedded.Cluster(data_dir) as cluster:
-            _ensure_databases(cluster, os.environ)
-            os.environ.update(cluster.environment())
-            os.environ.setdefault("SWEEP_SECONDS", DEMO_SWEEP_SECONDS)
-            yield
-        embedded.forget(data_dir)
+        try:
+            with embedded.Cluster(data_dir) as cluster:
+                _ensure_databases(cluster, os.environ)
+                os.environ.update(cluster.environment())
+                os.environ.setdefault("SWEEP_SECONDS", DEMO_SWEEP_SECONDS)
+                yield
+        finally:
+            embedded.forget(data_dir)
 
 
 @contextlib.contextmanager
