@@ -46,7 +46,10 @@ def decode(text: str | None) -> Bound | None:
 
 @dataclass(frozen=True)
 class Range:
-    """A range that is left to copy: ``(lo, hi]``, or from the beginning where ``lo`` is None. ``rows`` is an estimate."""
+    """A range that is left to copy: ``(lo, hi]``, or from the beginning where ``lo`` is None.
+
+    ``rows`` is how many are expected in it.
+    """
 
     n: int
     lo: Bound | None
@@ -104,9 +107,10 @@ class ChunkSize:
 
 
 def retry_delay(attempt: int, *, chance: random.Random | None = None) -> float:
-    """Seconds to wait before trying again after ``attempt`` (from 1) failed: doubling from 20 ms to 2 s, jittered by half.
+    """Seconds to wait before trying again after ``attempt`` (from 1) failed.
 
-    Without jitter two workers that collided would collide again.
+    Doubling from 20 ms to 2 s, of which up to half is left to chance: two workers that collided would
+    otherwise collide again.
     """
     longest = min(0.02 * 2.0 ** (attempt - 1), 2.0)
     return longest * (0.5 + 0.5 * (chance or random).random())

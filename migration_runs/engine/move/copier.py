@@ -1,0 +1,278 @@
+"""Step 3 of the move protocol: history is copied in chunks that are each one transaction.
+
+A chunk's transaction proves the fencing token, holds the run's copy lock shared (so that nobody
+drains keys meanwhile), locks one pending range, copies its next piece and writes that into the
+ledger. Whatever kills the worker, a piece is either copied and recorded, or neither; any number of
+workers on any number of hosts may take part.
+
+The copier always gives way: a lock that does not come at once, a deadlock or a serialization
+failure rolls the chunk back, and it is tried again, smaller, after a pause.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from migration_runs.engine import connection, ledger
+from migration_runs.engine.job import Job, Reporter
+from migration_runs.engine.move import catalog, chunks, key_words, throttle
+from migration_runs.engine.move.copy_statements import CopyStatements
+from migration_runs.engine.move.names import Shape
+from migration_runs.exceptions import EngineError, StepFailed, StopRequested
+from migration_runs.runbook.steps import CopyStep
+
+YIELDS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
+
+MOST_YIELDS = 100
+"""A chunk that gave way this often in a row gives up: somebody holds a lock for minutes."""
+
+BUSY_PAUSE_S = 0.05
+TELL_EVERY_S = 1.0
+EXAMPLES = 10
+SAMPLED_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What the ledger says of the run's copy.
+
+    Rows copied, rows of all ranges, rows inserted, rows that were different; chunks done, ranges left.
+    """
+
+    rows: int
+    total: int
+    inserted: int
+    different: int
+    chunks: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A chunk as it was copied: rows of the source, rows that were inserted, milliseconds."""
+
+    rows: int
+    inserted: int
+    ms: float
+
+
+def step_key(job: Job) -> str:
+    """The key of the plan's step that copies chunks. Raises EngineError when the phase has none."""
+    for step in job.plan.runbook.phase(job.phase).steps:
+        if isinstance(step, CopyStep) and step.part == "chunks":
+            return step.key
+    raise EngineError(f"phase {job.phase} of the plan copies nothing")
+
+
+def plan_ranges(conn: psycopg.Connection[Any], job: Job, shape: Shape) -> int:
+    """Fix the copy's upper bound and cut it into ranges, unless that was done before; rows to copy.
+
+    Only after the forward trigger is on: rows above the bound are the trigger's. Raises StepFailed
+    when the chunk column is NULL in a row, which would then be in no chunk.
+    """
+    before = copied(conn, job)
+    if before.chunks or before.left:
+        return before.total
+    copy = CopyStatements(shape)
+    settings = shape.move.copying
+    rows, unplaced, last = _one(conn.execute(copy.extent()))
+    if unplaced:
+        raise StepFailed(
+            f"{unplaced} rows of {shape.source} have no {shape.move.chunk_column} and would be in no chunk",
+            kept="nothing was copied",
+            next_step=f"fill {shape.move.chunk_column}, or cut the copy by another column",
+        )
+    if last is None:
+        return 0
+    ranges: tuple[chunks.Range, ...]
+    sample: list[chunks.Bound] = []
+    if settings.workers > 1:
+        percent = min(100.0, 100.0 * SAMPLED_ROWS / max(int(rows), 1))
+        sample = [tuple(row[0]) for row in conn.execute(copy.sample(percent)).fetchall()]
+    ranges = chunks.split(
+        sample, last=tuple(last), rows=int(rows), ranges=settings.workers * chunks.RANGES_PER_WORKER
+    )
+    with ledger.fenced(conn, job):
+        for part in ranges:
+            conn.execute(copy.add_range(part))
+    return int(rows)
+
+
+def copied(conn: psycopg.Connection[Any], job: Job) -> Copied:
+    """How far the run's copy is, from the ledger."""
+    row = _one(conn.execute(CopyStatements.tally(job.run_uid)))
+    return Copied(*(int(value) for value in row))
+
+
+def work(job: Job, reporter: Reporter) -> int:
+    """Copy chunks until none is left; how many this worker copied.
+
+    The entry of every chunk worker, the phase's own included. Raises StepFailed when the target
+    holds different rows, Fenced when another worker has taken over, StopRequested between chunks
+    when a person asked for a pause, TargetUnavailable and psycopg.Error as they come.
+    """
+    with connection.connect_job(job) as conn:
+        return Copier(conn, job, reporter).run()
+
+
+class Copier:
+    """One worker on the copy's chunks, with its own session."""
+
+    def __init__(self, conn: psycopg.Connection[Any], job: Job, reporter: Reporter) -> None:
+        self._conn = conn
+        self._job = job
+        self._reporter = reporter
+        self._key = step_key(job)
+        self._shape = catalog.resolve(conn, job.plan.runbook.move, job.run_uid)
+        self._copy = CopyStatements(self._shape)
+        self._size = chunks.ChunkSize(self._shape.move.copying)
+        self._throttle = throttle.Throttle(conn, self._shape)
+        self._careful: int | None = None
+        self._told = 0.0
+        self._untold = Piece(rows=0, inserted=0, ms=0.0)
+
+    def run(self) -> int:
+        """Copy until no range is left; how many chunks this worker copied."""
+        done = yields = 0
+        while True:
+            self._look()
+            self._throttle.wait(tell=self._wait)
+            try:
+                piece = self._next()
+            except errors.UniqueViolation:
+                if self._careful is None:
+                    raise
+                continue  # the row that was in the way is the forward trigger's: again, with ON CONFLICT
+            except YIELDS as error:
+                yields += 1
+                self._give_way(error, yields)
+                continue
+            yields = 0
+            if piece is not None:
+                done += 1
+                self._tell(piece)
+            elif copied(self._conn, self._job).left:
+                time.sleep(BUSY_PAUSE_S)  # what is left is in the hands of other workers
+            else:
+                self._tell(None)
+                return done
+
+    def _next(self) -> Piece | None:
+        """Copy the next piece of a free range in one transaction; None when no range is free."""
+        with ledger.fenced(self._conn, self._job), self._conn.cursor() as cur:
+            ledger.hold_copy_lock(self._conn, self._job.run_uid)
+            claimed = cur.execute(self._copy.claim()).fetchone()
+            if claimed is None:
+                return None
+            started = time.perf_counter()
+            part = chunks.Range(
+                n=claimed[0],
+                lo=chunks.decode(claimed[1]),
+                hi=chunks.decode(claimed[2]) or (),
+                rows=claimed[3],
+            )
+            # Stale statistics must not turn every chunk into a full scan.
+            cur.execute("SET LOCAL enable_seqscan = off")
+            cut = cur.execute(self._copy.cut(part, self._size.rows)).fetchone()
+            piece = part if cut is None else dataclasses.replace(part, hi=tuple(cut[0]))
+            careful = self._careful == part.n or _one(cur.execute(self._copy.occupied(piece)))[0]
+            self._careful = None if careful else part.n  # where a plain insert fails, the next try is careful
+            cur.execute(self._copy.insert(piece, careful=careful))
+            inserted = rows = cur.rowcount
+            different = 0
+            if careful:
+                rows = _one(cur.execute(self._copy.count(piece)))[0]
+                different = self._compare(cur, piece)
+            ms = (time.perf_counter() - started) * 1000
+            cur.execute(
+                self._copy.finish(
+                    piece, rows=rows, inserted=inserted, different=different, ms=ms, token=self._job.token
+                )
+            )
+            if cut is not None:
+                cur.execute(
+                    self._copy.add_range(
+                        chunks.Range(n=part.n + 1, lo=piece.hi, hi=part.hi, rows=max(part.rows - rows, 0))
+                    )
+                )
+        self._careful = None
+        self._size.took(rows=rows, ms=ms)
+        return Piece(rows=rows, inserted=inserted, ms=ms)
+
+    def _compare(self, cur: psycopg.Cursor[Any], piece: chunks.Range) -> int:
+        """How many rows of the piece were different in the target before; they are handed to the drain, which
+        overwrites them. Raises StepFailed where the move refuses that."""
+        if self._shape.move.on_different == "overwrite":
+            cur.execute(self._copy.hand_over(piece))
+            return cur.rowcount
+        found = cur.execute(self._copy.differing(piece, limit=EXAMPLES)).fetchall()
+        if found:
+            raise StepFailed(
+                f"{self._shape.target} already holds rows that are not what {self._shape.source} says: "
+                + key_words.in_words(self._shape, [row[0] for row in found]),
+                kept="chunks copied before stand; nothing of this chunk was written",
+                next_step="correct or remove those rows, or let the move overwrite them, and retry",
+            )
+        return 0
+
+    # -- what happens between chunks
+
+    def _look(self) -> None:
+        self._reporter.beat()
+        if self._reporter.stop_requested():
+            raise StopRequested("paused between two chunks", kept="every chunk that was copied")
+
+    def _wait(self, reason: str) -> None:
+        """Called before each pause of the throttle."""
+        self._look()
+        self._progress(note=reason)
+
+    def _give_way(self, error: psycopg.Error, yields: int) -> None:
+        """The chunk was rolled back because the application holds a lock: a smaller one after a pause."""
+        self._look()
+        if yields >= MOST_YIELDS:
+            raise StepFailed(
+                f"the copy gave way {yields} times in a row and got no further: {error.diag.message_primary}",
+                kept="every chunk that was copied",
+                next_step="find the session that holds the lock (pg_locks), then retry",
+            ) from error
+        self._size.yielded()
+        self._progress(note="giving way to the application: a row or the table is locked")
+        time.sleep(chunks.retry_delay(yields))
+
+    def _tell(self, piece: Piece | None) -> None:
+        """Progress and one log line, once a second at most; always at the end (None)."""
+        if piece is not None:
+            so_far = self._untold
+            self._untold = Piece(
+                so_far.rows + piece.rows, so_far.inserted + piece.inserted, so_far.ms + piece.ms
+            )
+        if piece is not None and time.monotonic() - self._told < TELL_EVERY_S:
+            return
+        self._progress(note="")
+        if self._untold.rows:
+            speed = self._untold.rows / max(self._untold.ms / 1000, 0.001)
+            self._reporter.log(
+                "info",
+                f"copied {self._untold.rows} rows ({self._untold.inserted} inserted), {speed:,.0f} rows/s; "
+                f"next chunk {self._size.rows} rows",
+                step=self._key,
+            )
+        self._untold = Piece(rows=0, inserted=0, ms=0.0)
+
+    def _progress(self, *, note: str) -> None:
+        self._told = time.monotonic()
+        so_far = copied(self._conn, self._job)
+        self._reporter.progress(self._key, so_far.rows, so_far.total, unit="rows", note=note)
+
+
+def _one(cur: psycopg.Cursor[Any]) -> Any:
+    row = cur.fetchone()
+    assert row is not None
+    return row
