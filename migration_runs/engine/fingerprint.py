@@ -1,4 +1,4 @@
-"""What a signature is bound to besides the plan: which database it is, and the schema that the plan depends on."""
+"""What a signature is bound to besides the plan: which database it is, and the schema that it depends on."""
 
 from __future__ import annotations
 
