@@ -49,13 +49,15 @@ def for_command(argv: Sequence[str]) -> Iterator[None]:
     if len(argv) < 2 or argv[1] != "demo" or HELP & set(argv):
         yield
         return
-    signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         with _headless() if "run" in argv[2:] else _kept():
             yield
     except embedded.EmbeddedError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
