@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from types import TracebackType
 from typing import Self
 
 PR_SET_PDEATHSIG = 1
+RESTARTS = 3
+RESTART_WITHIN_S = 60.0
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -34,6 +37,8 @@ class Processes:
     log_dir: Path
     environment: Mapping[str, str]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    arguments: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    restarts: dict[str, list[float]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self.log_dir.mkdir(parents=True, exist_ok=True)
@@ -46,6 +51,7 @@ class Processes:
 
     def start(self, name: str, *arguments: str) -> None:
         """Start ``python arguments`` under ``name``."""
+        self.arguments[name] = arguments
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -61,6 +67,14 @@ class Processes:
     def manage(self, name: str, *arguments: str) -> None:
         """Start ``manage.py arguments`` under ``name``."""
         self.start(name, str(ROOT / "manage.py"), *arguments)
+
+    def restart(self, name: str) -> None:
+        """Start a process that ended by itself again. Raises ProcessDiedError when it keeps dying."""
+        recent = [at for at in self.restarts.get(name, []) if time.monotonic() - at < RESTART_WITHIN_S]
+        if len(recent) >= RESTARTS:
+            raise ProcessDiedError(f"{name} keeps ending:\n{self.tail(name)}")
+        self.restarts[name] = [*recent, time.monotonic()]
+        self.start(name, *self.arguments[name])
 
     def log(self, name: str) -> Path:
         """The log file of a process."""

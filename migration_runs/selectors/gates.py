@@ -43,7 +43,7 @@ def sign_off_matrix(run: Run, plan: Plan, assigned: dict[Role, str]) -> tuple[Si
                 at=row.at if row and shown else None,
                 comment=row.comment if row and shown else "",
                 why_void=row.void_reason if row and state == "void" else "",
-            )  # fmt: skip
+            )
         )
     return tuple(views)
 

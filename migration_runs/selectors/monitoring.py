@@ -42,7 +42,7 @@ def _window(row: MonitoringWindow, due: list[DueCheck], plan: Plan) -> WindowVie
                 market_open=check.market_open,
                 finished_at=check.finished_at,
                 what_to_do=known.what_to_do if known else "",
-            )  # fmt: skip
+            )
         )
     views = tuple(
         RoundView(n, checks[0].due_at, _worst(checks), tuple(checks)) for n, checks in sorted(rounds.items())
@@ -56,12 +56,18 @@ def _window(row: MonitoringWindow, due: list[DueCheck], plan: Plan) -> WindowVie
     window = plan.runbook.window
     open_rounds = sum(any(view.market_open for view in round_view.checks) for round_view in views)
     return WindowView(
-        number=row.number, started_at=row.started_at,
+        number=row.number,
+        started_at=row.started_at,
         ends_at=row.started_at + timedelta(hours=window.hours / plan.clock_speed),
-        ended_at=row.ended_at, end_reason=row.end_reason, whole=row.ended_at is not None and row.end_reason in {"", "whole"},
-        rounds=views, counts=counts, open_checks=open_rounds, open_needed=window.min_open_checks,
+        ended_at=row.ended_at,
+        end_reason=row.end_reason,
+        whole=row.ended_at is not None and row.end_reason in {"", "whole"},
+        rounds=views,
+        counts=counts,
+        open_checks=open_rounds,
+        open_needed=window.min_open_checks,
         next_due=next((view.due_at for view in views if view.verdict == "due"), None),
-    )  # fmt: skip
+    )
 
 
 def _verdict(check: CheckView) -> str:

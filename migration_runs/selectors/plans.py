@@ -1,20 +1,10 @@
-"""Stored plans, parsed once per process: a plan never changes, so its digest is a safe key."""
+"""Steps of a plan as pages show them: their files, and what, why, locks and undo."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from migration_runs.models import StoredPlan
 from migration_runs.runbook.base import SqlFile
-from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import AssertStep, ConfirmStep, Step
 from migration_runs.selectors.views import SqlView
-
-
-@lru_cache(maxsize=64)
-def plan_of(digest: str) -> Plan:
-    """The plan with this digest. Raises StoredPlan.DoesNotExist."""
-    return Plan.from_json(StoredPlan.objects.get(pk=digest).body)
 
 
 def sql_files(step: Step) -> tuple[SqlView, ...]:

@@ -31,6 +31,6 @@ def readiness_of(run: Run, plan: Plan, person: User) -> tuple[ReadinessView, ...
                 by="the panel" if automatic and ticked else (tick.person.username if tick else ""),
                 at=tick.at if tick else None,
                 may_tick=not automatic and not ticked and str(item.role) in roles,
-            )  # fmt: skip
+            )
         )
     return tuple(views)

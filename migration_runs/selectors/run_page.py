@@ -19,11 +19,12 @@ from migration_runs.runbook.steps import ConfirmStep, Step
 from migration_runs.selectors import next_step, trail
 from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
-from migration_runs.selectors.plans import header_of, plan_of, sql_files
+from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
 from migration_runs.selectors.verifications import latest_verification
 from migration_runs.selectors.views import LogLineView, PhaseView, RunView, StepView
 from migration_runs.services import actions
+from migration_runs.services.plan_store import plan_of
 from migration_runs.states import PhaseState
 
 LOG_LINES = 200

@@ -1,0 +1,152 @@
+"""``manage.py demo``: the panel with its processes, until Ctrl-C. A second start goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from controlpanel import embedded
+from controlpanel.demo import headless, people, world
+from controlpanel.demo.driver import Driver
+from controlpanel.demo.processes import Processes
+from migration_runs.models import Run
+from migration_runs.phases import PHASES, Role
+from migration_runs.services import plans
+
+HOST = "127.0.0.1"
+FAST = world.Pace(window=timedelta(seconds=24), interval=timedelta(seconds=1))
+WEB_PATIENCE_S = 60.0
+OVER = frozenset({"completed", "sealed", "cancelled", "rolling_back", "rolled_back"})
+
+
+def serve(*, port: int, pace: world.Pace, say: Callable[[str], None]) -> None:
+    """Make what is not there yet, start everything, print where it is, and stay until Ctrl-C."""
+    data_dir = embedded.default_data_dir()
+    notes = data_dir / "demo.json"
+    password = _remembered_password(notes)
+    world.prepare_control()
+    people.ensure_people(password)
+    for alias, speed in (("bars", pace.speed), ("staging", FAST.speed)):
+        say(f"bars of {alias}: loading 14 days" if world.load_bars(alias, days=14, rows=None, seed=headless.SEED, speed=speed) else f"bars of {alias}: as they were")  # fmt: skip
+        world.restart_clock(alias, speed=speed)
+    with Processes(data_dir / "logs", os.environ) as processes:
+        headless.start_workers(processes)
+        for alias in ("bars", "staging"):
+            headless.start_market(
+                processes, alias, journal=data_dir / f"journal-{alias}.jsonl", prefix=f"{alias}-"
+            )
+        chosen = _free_port(port)
+        processes.start("web", "-m", "gunicorn", "controlpanel.wsgi", "--bind", f"{HOST}:{chosen}", "--workers", "2", "--threads", "4", "--worker-class", "gthread")  # fmt: skip
+        _wait_for_web(processes, chosen)
+        _greet(chosen, password, pace, say=say)
+        with suppress(KeyboardInterrupt):
+            _first_runs(password, pace, say=say, watch=processes.check)
+            _stay(processes, say)
+        say("stopping")
+
+
+def _first_runs(
+    password: str, pace: world.Pace, *, say: Callable[[str], None], watch: Callable[[], None]
+) -> None:
+    """One run waiting for approval on ``bars``, one completed on ``staging``; each only where there is none yet."""
+    if not Run.objects.filter(target="bars").exists():
+        Driver(_new_run("bars", pace).pk, password=password, deploy=_nothing, watch=watch, say=say).submit()
+    first = Run.objects.filter(target="staging").order_by("id").first()
+    if first is not None and first.state in OVER:
+        return
+    say(
+        "Meanwhile a first run is driven on staging, so that there is a completed one to look at (some 2 minutes)."
+    )
+    driver = Driver(
+        (first or _new_run("staging", FAST)).pk,
+        password=password,
+        deploy=lambda version: headless.deploy("staging", version, lambda line: say(f"  staging: {line}")),
+        watch=watch,
+        say=lambda line: say(f"  staging: {line}"),
+    )
+    driver.until_approved()
+    for phase in PHASES:
+        driver.through_phase(phase.number)
+    say("  staging: completed")
+
+
+def _new_run(alias: str, pace: world.Pace) -> Run:
+    return plans.create_run(
+        runbook_slug=headless.RUNBOOK,
+        target=alias,
+        data_decision="delete",
+        parameters={},
+        clock_speed=pace.speed,
+        interval_minutes=pace.interval_minutes,
+        planned_start=timezone.now(),
+        author=User.objects.get(username=people.username(Role.DBA)),
+        how="demo",
+    )
+
+
+def _nothing(_: str) -> None:
+    """Nothing is deployed before there is a run in phase 7."""
+
+
+def _remembered_password(notes: Path) -> str:
+    """The demo's one password: made at the first start, kept readable by its owner alone."""
+    if notes.is_file():
+        return str(json.loads(notes.read_text())["password"])
+    password = f"demo-{secrets.token_hex(4)}"
+    notes.touch(mode=0o600)
+    notes.write_text(json.dumps({"password": password}))
+    return password
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+def _wait_for_web(processes: Processes, port: int) -> None:
+    deadline = time.monotonic() + WEB_PATIENCE_S
+    while time.monotonic() < deadline:
+        processes.check()
+        with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/healthz", timeout=5):
+            return
+        time.sleep(0.3)
+    raise TimeoutError(f"the panel does not answer on port {port}:\n{processes.tail('web')}")
+
+
+def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], None]) -> None:
+    minutes = pace.window.total_seconds() / 60
+    say("")
+    say(f"Phasegate runs at  http://{HOST}:{port}/")
+    say("")
+    for person in people.PEOPLE:
+        say(f"  {person.username:12} {password}   {person.role or 'administrator':13} {person.does}")
+    say("")
+    say(f"The market runs at {pace.speed:g} times real time: the 24 h window takes {minutes:g} min.")
+    say("Deploy the bars' code in another terminal: .venv/bin/python manage.py bars deploy migrated")
+    say(f"Logs: {embedded.default_data_dir() / 'logs'}   Backups: {settings.BACKUP_DIR}")
+    say("Ctrl-C stops everything; `make demo` goes on where it was; `make clean` forgets.")
+
+
+def _stay(processes: Processes, say: Callable[[str], None]) -> None:
+    """Until Ctrl-C. A process that ends by itself is said and started again, unless it keeps dying."""
+    while True:
+        time.sleep(1)
+        for name in processes.dead():
+            say(f"{name} has ended; starting it again. The end of its log:\n{processes.tail(name)}")
+            processes.restart(name)

@@ -1,0 +1,7 @@
+"""The panel: the stock Django admin with pages of our own. Nobody imports this but Django."""
+
+from __future__ import annotations
+
+from migration_runs.admin import records, run_admin
+
+__all__ = ["records", "run_admin"]

@@ -1,0 +1,200 @@
+"""Pages that act: a POST asks a service, the service decides. A GET only shows what the POST would do."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from migration_runs import menu, phases
+from migration_runs.admin.forms import ActionForm, NewRunForm
+from migration_runs.admin.pages import context, for_readers, reader
+from migration_runs.exceptions import EngineError, Refused, RunbookInvalid
+from migration_runs.runbook.plan import Plan
+from migration_runs.selectors import rollback
+from migration_runs.selectors.gates import required
+from migration_runs.selectors.run_page import run_view
+from migration_runs.selectors.views import RunView
+from migration_runs.services import confirmations, plans, readiness, step_up
+from migration_runs.services.plan_store import plan_of
+
+HOW = "web"
+ASKS_FIRST = 422  # the form comes back with what is wrong
+
+
+def _back(run_id: int) -> HttpResponse:
+    return redirect("admin:migration_runs_run_change", run_id=run_id)
+
+
+@require_http_methods(["GET", "POST"])
+@for_readers
+def act(request: HttpRequest, run_id: int, verb_name: str) -> HttpResponse:
+    """Use a verb on a run: at once where it asks for nothing, else through a form that says what will happen."""
+    verb = menu.MENU.get(verb_name)
+    if verb is None or verb_name == "roll_back":  # rolling back has its own page, with the preview
+        raise Http404(f"there is no verb {verb_name}")
+    run = run_view(run_id, person=reader(request))
+    phase = _phase_number(request, run)
+    wants_password = verb.step_up or (verb_name == "start" and phases.by_number(phase).step_up_to_start)
+    asks = bool(verb.comment or wants_password)
+    form = ActionForm(
+        request.POST if request.method == "POST" else None,
+        comment=verb.comment,
+        password=wants_password,
+        initial={"digest": run.digest},
+    )
+    if request.method == "POST" and (not asks or form.is_valid()):
+        try:
+            proof = (
+                step_up.prove(reader(request), password=form.cleaned_data["password"])
+                if wants_password
+                else None
+            )
+            verb.perform(
+                menu.Request(
+                    run_id=run_id,
+                    person=reader(request),
+                    how=HOW,
+                    phase=phase,
+                    gate=request.GET.get("gate"),
+                    role=request.GET.get("role"),
+                    digest=form.cleaned_data.get("digest") if asks else None,
+                    comment=form.cleaned_data.get("comment", "") if asks else "",
+                    approve=request.POST.get("decision") != "refuse",
+                    step_up=proof,
+                )  # fmt: skip
+            )
+        except Refused as refusal:
+            if not asks:
+                messages.error(request, str(refusal))
+                return _back(run_id)
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{verb.title}: done.")
+            return _back(run_id)
+    more = _act_context(request, run, verb, phase)
+    status = ASKS_FIRST if request.method == "POST" else 200
+    return render(request, "migration_runs/act.html", context(request, run, form=form, **more), status=status)
+
+
+def _phase_number(request: HttpRequest, run: RunView) -> int:
+    given = request.GET.get("phase", "")
+    return int(given) if given.isdigit() and 1 <= int(given) <= len(phases.PHASES) else run.current.number
+
+
+def _act_context(request: HttpRequest, run: RunView, verb: menu.Verb, phase: int) -> dict[str, Any]:
+    gate = request.GET.get("gate", "") if verb.name == "sign" else ""
+    plan = plan_of(run.digest)
+    return {
+        "page_title": verb.title,
+        "verb": verb,
+        "consequence": verb.consequence,
+        "gate": gate,
+        "gate_label": next((label for name, label, _ in required(plan) if name == gate), gate),
+        "role": request.GET.get("role", ""),
+        "criteria": _criteria(plan, gate),
+        "may_refuse": True,
+        "phase": phase,
+    }
+
+
+def _criteria(plan: Plan, gate: str) -> tuple[str, ...]:
+    if gate.startswith("phase:"):
+        return plan.runbook.phase(int(gate.removeprefix("phase:"))).success
+    return ()
+
+
+@require_http_methods(["GET", "POST"])
+@for_readers
+def rollback_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """What a rollback would do now; on POST, with the run's name typed and the password given again, do it."""
+    run = run_view(run_id, person=reader(request))
+    form = ActionForm(request.POST if request.method == "POST" else None, name=True, password=True, comment="Why")
+    if request.method == "POST" and form.is_valid():
+        try:
+            proof = step_up.prove(reader(request), password=form.cleaned_data["password"])
+            menu.MENU["roll_back"].perform(
+                menu.Request(
+                    run_id=run_id,
+                    person=reader(request),
+                    how=HOW,
+                    typed_name=form.cleaned_data["typed_name"],
+                    step_up=proof,
+                )  # fmt: skip
+            )
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, "Rolling back: phases are undone one by one, last first.")
+            return _back(run_id)
+    preview, problem = None, ""
+    try:
+        preview = rollback.preview(run_id)
+    except (Refused, EngineError) as error:
+        problem = str(error)
+    more = {
+        "page_title": "Rollback", "form": form, "preview": preview, "preview_error": problem,
+        "action": run.action("roll_back"),
+    }  # fmt: skip
+    status = ASKS_FIRST if request.method == "POST" else 200
+    return render(request, "migration_runs/rollback.html", context(request, run, **more), status=status)
+
+
+@require_POST
+@for_readers
+def confirm(request: HttpRequest, run_id: int, number: int, step: str) -> HttpResponse:
+    """A person's word, with evidence, that something was done elsewhere."""
+    try:
+        confirmations.confirm(
+            run_id, phase=number, step=step, evidence=request.POST.get("evidence", ""),
+            person=reader(request), how=HOW,
+        )  # fmt: skip
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "Confirmed, with your evidence on the audit trail.")
+    return _back(run_id)
+
+
+@require_POST
+@for_readers
+def tick(request: HttpRequest, run_id: int, item: str) -> HttpResponse:
+    """Tick a line of the readiness checklist."""
+    try:
+        readiness.tick(
+            run_id, item=item, evidence=request.POST.get("evidence", ""), person=reader(request), how=HOW
+        )
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("admin:migration_runs_run_readiness", run_id=run_id)
+
+
+@require_http_methods(["GET", "POST"])
+def new_run(request: HttpRequest) -> HttpResponse:
+    """Write a new run: runbook, target, data decision. It is a draft until it is submitted."""
+    person = reader(request)
+    if not person.has_perm("migration_runs.add_run"):
+        raise PermissionDenied
+    form = NewRunForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        planned = given["planned_start"]
+        try:
+            run = plans.create_run(
+                runbook_slug=given["runbook"], target=given["target"], data_decision=given["data_decision"],
+                parameters={}, clock_speed=given["clock_speed"],
+                planned_start=planned.astimezone(UTC) if planned else timezone.now(), author=person, how=HOW,
+            )  # fmt: skip
+        except (Refused, RunbookInvalid) as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return _back(run.pk)
+    status = ASKS_FIRST if request.method == "POST" else 200
+    more = {**admin.site.each_context(request), "form": form, "title": "New run"}
+    return render(request, "migration_runs/new_run.html", more, status=status)

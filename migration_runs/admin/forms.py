@@ -1,0 +1,76 @@
+"""The few forms of the panel. They read what a person typed; every rule is a service's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from migration_runs.runbook import registry
+
+
+class ActionForm(forms.Form):
+    """A comment, the run's name, the password: whichever of them an action asks for."""
+
+    digest = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(
+        self, *args: Any, comment: str = "", name: bool = False, password: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if comment:
+            self.fields["comment"] = forms.CharField(
+                label=comment,
+                widget=forms.Textarea(attrs={"rows": 3}),
+                required=False,
+                max_length=2000,
+                help_text="Kept on the audit trail.",
+            )
+        if name:
+            self.fields["typed_name"] = forms.CharField(
+                label="Type the run's name",
+                widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+                help_text="So that a wrong run is not rolled back by mistake.",
+            )
+        if password:
+            self.fields["password"] = forms.CharField(
+                label="Your password",
+                strip=False,
+                widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+                help_text="Asked again because this signature or action is yours alone.",
+            )
+
+
+class NewRunForm(forms.Form):
+    """What a new run needs: a runbook, a target and the data decision. The author is who is logged in."""
+
+    runbook = forms.ChoiceField(help_text="What is executed. It is frozen into a plan at once.")
+    target = forms.ChoiceField(help_text="The database in which the migration happens.")
+    data_decision = forms.ChoiceField(
+        choices=[
+            ("delete", "delete: a rollback deletes copied rows that are proven equal in the source"),
+            ("keep", "keep: a rollback keeps them; the duplicate-safe reader stays"),
+        ],
+        help_text="Made before approval, so that nobody decides it at night.",
+    )
+    planned_start = forms.DateTimeField(
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "2026-03-05 18:00", "autocomplete": "off"}),
+        help_text="UTC. Empty: now. The planned start of each phase follows from it.",
+    )
+    clock_speed = forms.FloatField(
+        initial=1.0,
+        min_value=1.0,
+        help_text="Speed of the target's market clock: 1 in production, more on a demo or rehearsal target.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._choices("runbook", [(found.slug, found.slug) for found in registry.available()])
+        self._choices("target", [(alias, alias) for alias in sorted(settings.TARGETS)])
+
+    def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices

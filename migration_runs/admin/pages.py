@@ -1,0 +1,159 @@
+"""Pages of a run that only show: GET, no change of state, whoever looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any, Protocol, cast
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from migration_runs.models import LogLine, Run
+from migration_runs.selectors import trail
+from migration_runs.selectors.run_page import run_view
+from migration_runs.selectors.views import RunView
+from migration_runs.services.plan_store import plan_of
+
+GROUPS = (("approvers", "Approvers"), ("day_before", "Day before"), ("day_of", "Day of"), ("after", "After"))
+RUN_STATES_IN_FRONT = frozenset({"draft", "awaiting_approval", "approved", "completed", "sealed", "cancelled", "rolled_back"})  # fmt: skip
+ROLLBACK_FROM = frozenset({"approved", "in_progress", "on_hold", "completed"})
+
+
+class View(Protocol):
+    """A view of one run."""
+
+    def __call__(self, request: HttpRequest, run_id: int, **kwargs: Any) -> HttpResponse:
+        """Answer the request."""
+
+
+def for_readers(view: View) -> View:
+    """Only those who may read runs; a run that is not there is 404."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, run_id: int, **kwargs: Any) -> HttpResponse:
+        if not request.user.has_perm("migration_runs.view_run"):
+            raise PermissionDenied
+        try:
+            return view(request, run_id, **kwargs)
+        except Run.DoesNotExist:
+            raise Http404(f"there is no run {run_id}") from None
+
+    return cast(View, checked)
+
+
+def reader(request: HttpRequest) -> User:
+    """Who is asking."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def context(request: HttpRequest, run: RunView, **more: Any) -> dict[str, Any]:
+    """What every page of a run needs."""
+    given = sum(row.state == "given" for row in run.sign_offs)
+    in_front = run.state in RUN_STATES_IN_FRONT
+    return {
+        **admin.site.each_context(request),
+        "run": run,
+        "signed": given,
+        "unsigned": len(run.sign_offs) - given,
+        "rollback_possible": run.state in ROLLBACK_FROM,
+        "state_template": f"migration_runs/state/run_{run.state}.html"
+        if in_front
+        else f"migration_runs/state/phase_{run.current.state}.html",
+        **more,
+    }
+
+
+@require_GET
+@for_readers
+def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The run page."""
+    run = run_view(run_id, person=reader(request))
+    return render(request, "migration_runs/run.html", context(request, run, tab="run"))
+
+
+@require_GET
+@for_readers
+def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The live part of the run page."""
+    run = run_view(run_id, person=reader(request))
+    return render(request, "migration_runs/_live.html", context(request, run))
+
+
+@require_GET
+@for_readers
+def plan_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Everything that is signed, on one page."""
+    run = run_view(run_id, person=reader(request))
+    runbook = plan_of(run.digest).runbook
+    no_undo = [step for phase in run.phases for step in phase.steps if step.undo.startswith("none needed: ")]
+    more = {
+        "tab": "plan", "page_title": "Plan", "texts": runbook.texts, "scope": runbook.move.scope.items(),
+        "key": runbook.move.key, "no_undo": no_undo,
+    }  # fmt: skip
+    return render(request, "migration_runs/plan.html", context(request, run, **more))
+
+
+@require_GET
+@for_readers
+def monitoring_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Every window with its checks."""
+    return _monitoring(request, run_id, "migration_runs/monitoring.html")
+
+
+@require_GET
+@for_readers
+def monitoring_live(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The live part of the monitoring page."""
+    return _monitoring(request, run_id, "migration_runs/_monitoring.html")
+
+
+def _monitoring(request: HttpRequest, run_id: int, template: str) -> HttpResponse:
+    run = run_view(run_id, person=reader(request))
+    windows = [window for window in (run.window, *reversed(run.past_windows)) if window is not None]
+    more = {"tab": "monitoring", "page_title": "Monitoring", "windows": windows}
+    return render(request, template, context(request, run, **more))
+
+
+@require_GET
+@for_readers
+def readiness_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The readiness checklist in its four groups."""
+    run = run_view(run_id, person=reader(request))
+    groups = []
+    for key, title in GROUPS:
+        items = [item for item in run.readiness if item.group == key]
+        if items:
+            groups.append({"title": title, "items": items, "ticked": sum(item.ticked for item in items)})
+    more = {"tab": "readiness", "page_title": "Readiness", "groups": groups}
+    return render(request, "migration_runs/readiness.html", context(request, run, **more))
+
+
+@require_GET
+@for_readers
+def audit_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Every event of the run."""
+    run = run_view(run_id, person=reader(request))
+    more = {"tab": "audit", "page_title": "Audit", "events": trail.all_events(Run.objects.get(pk=run_id))}
+    return render(request, "migration_runs/audit.html", context(request, run, **more))
+
+
+@require_GET
+@for_readers
+def log_download(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The whole log as text, streamed: a million lines do not sit in memory."""
+    run = Run.objects.get(pk=run_id)
+
+    def lines() -> Iterator[str]:
+        for row in LogLine.objects.filter(run=run).order_by("id").iterator(chunk_size=2000):
+            place = ".".join(str(part) for part in (row.phase, row.step) if part)
+            yield f"{row.at:%Y-%m-%dT%H:%M:%S.%fZ} {row.level:5} {place or '-'} {row.text}\n"
+
+    response = StreamingHttpResponse(lines(), content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{run.name}.log"'
+    return cast(HttpResponse, response)

@@ -1,0 +1,124 @@
+"""Runs in the admin: the list, and the addresses of each run's pages. Rows cannot be edited or deleted here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from migration_runs.admin import acting, pages
+from migration_runs.admin.records import ReadOnlyAdmin
+from migration_runs.models import Run
+from migration_runs.selectors.runs_list import run_rows
+from migration_runs.selectors.views import RunRow
+from migration_runs.templatetags import phasegate
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """All runs with their state and progress; each opens its run page."""
+
+    list_display = ("run_name", "state_badge", "phase", "progress", "target", "author", "started", "digest")
+    list_filter = ("state", "target", "slug")
+    search_fields = ("slug", "target", "author__username")
+    list_select_related = ("author", "plan")
+    list_per_page = 50
+    change_list_template = "migration_runs/run_list.html"
+    ordering = ("-id",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Runs are made on a page of their own, by those who may write plans."""
+        return bool(request.user.has_perm("migration_runs.add_run"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """The pages of a run beside the admin's own list."""
+
+        def at(route: str, view: Any, name: str) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=f"migration_runs_run_{name}")
+
+        return [
+            at("add/", acting.new_run, "add"),
+            at("<int:run_id>/change/", pages.run_page, "change"),
+            at("<int:run_id>/live/", pages.run_live, "live"),
+            at("<int:run_id>/plan/", pages.plan_page, "plan"),
+            at("<int:run_id>/monitoring/", pages.monitoring_page, "monitoring"),
+            at("<int:run_id>/monitoring/live/", pages.monitoring_live, "monitoring_live"),
+            at("<int:run_id>/readiness/", pages.readiness_page, "readiness"),
+            at("<int:run_id>/audit/", pages.audit_page, "audit"),
+            at("<int:run_id>/log/", pages.log_download, "log"),
+            at("<int:run_id>/rollback/", acting.rollback_page, "rollback"),
+            at("<int:run_id>/act/<slug:verb_name>/", acting.act, "act"),
+            at("<int:run_id>/confirm/<int:number>/<slug:step>/", acting.confirm, "confirm"),
+            at("<int:run_id>/tick/<slug:item>/", acting.tick, "tick"),
+            *super().get_urls()[:1],
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """Runs with what their rows show."""
+        queryset: QuerySet[Run] = super().get_queryset(request).select_related("author", "plan")
+        return queryset
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list; progress of all its rows comes from three queries."""
+        response = super().changelist_view(request, extra_context)
+        changelist = getattr(response, "context_data", {}).get("cl")
+        if changelist is not None:
+            rows = run_rows(list(changelist.result_list))
+            for run in changelist.result_list:
+                run.row = rows[run.pk]
+        return response
+
+    @admin.display(description="Run", ordering="id")
+    def run_name(self, run: Run) -> str:
+        """Runbook and number."""
+        return run.name
+
+    @admin.display(description="State", ordering="state")
+    def state_badge(self, run: Run) -> SafeString:
+        """State by icon and word."""
+        return phasegate.badge(run.state)
+
+    @admin.display(description="Phase")
+    def phase(self, run: Run) -> SafeString | str:
+        """The phase in front and its state."""
+        row = _row(run)
+        if row is None or row.phase_number is None:
+            return "–"
+        return phasegate.inline_state(row.phase_state, f"{row.phase_number} {row.phase_title}")
+
+    @admin.display(description="Progress")
+    def progress(self, run: Run) -> SafeString:
+        """Phases done, and how far the running step is."""
+        row = _row(run)
+        if row is None:
+            return format_html("–")
+        done = f"{row.phases_done} of 9 phases"
+        if row.total:
+            done += f", {phasegate.number(row.done)} of {phasegate.number(row.total)} {row.unit}"
+        return format_html(
+            '<progress class="pg-progress" max="9" value="{}" aria-label="{}"></progress><small>{}</small>',
+            row.phases_done,
+            done,
+            done,
+        )
+
+    @admin.display(description="Started", ordering="started_at")
+    def started(self, run: Run) -> SafeString:
+        """When it was started, in UTC."""
+        return phasegate.utc(run.started_at)
+
+    @admin.display(description="Plan")
+    def digest(self, run: Run) -> SafeString:
+        """The digest's first digits."""
+        return format_html('<span class="pg-digest">{}</span>', phasegate.short(run.plan_id))
+
+
+def _row(run: Run) -> RunRow | None:
+    return getattr(run, "row", None)
