@@ -272,7 +272,7 @@ class Migration(migrations.Migration):
                 ('round', models.PositiveIntegerField()),
                 ('due_at', models.DateTimeField()),
                 ('late_after', models.DateTimeField()),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('done', 'Done'), ('missed', 'Missed')], default='pending', max_length=7)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('done', 'Done'), ('missed', 'Missed'), ('dropped', 'Dropped')], default='pending', max_length=7)),
                 ('verdict', models.CharField(blank=True, choices=[('pass', 'pass'), ('warn', 'warn'), ('fail', 'fail'), ('closed', 'closed')], default='', max_length=6)),
                 ('value', models.FloatField(blank=True, null=True)),
                 ('detail', models.TextField(blank=True, default='')),

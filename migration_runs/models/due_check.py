@@ -23,6 +23,7 @@ class DueCheck(models.Model):
         RUNNING = "running"
         DONE = "done"
         MISSED = "missed"
+        DROPPED = "dropped"  # its window was followed by a fresh one, or the phase ended
 
     window = models.ForeignKey(MonitoringWindow, on_delete=models.PROTECT, related_name="checks")
     check_key = models.CharField(max_length=41)

@@ -1,0 +1,152 @@
+"""The audit trail: appended in the transaction of what it tells, chained by SHA-256, never changed.
+
+An event's hash is over its canonical JSON, which includes the hash of the event before it. So an edited or
+removed event breaks the chain at its place; that the end was not cut off is shown by comparing
+``head`` with a copy kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from migration_runs.models import AuditEvent, Run
+from migration_runs.runbook.plan import canonical_json
+from migration_runs.services.people import Actor
+
+LOCK = 0x7068617365  # "phase": the advisory lock that keeps writers of the trail in a row
+BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last event: its number (0: none) and its hash."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The result of reading the whole trail. ``broken_at`` is the first number that does not fit, ``why`` the reason."""
+
+    events: int
+    head: Head
+    broken_at: int | None = None
+    why: str = ""
+
+    @property
+    def intact(self) -> bool:
+        """Every event is where and what it was written as."""
+        return self.broken_at is None
+
+
+def append(
+    *, actor: Actor, action: str, object: str, run: Run | None = None, detail: Mapping[str, Any] | None = None  # noqa: A002
+) -> AuditEvent:
+    """Write the next event in the caller's transaction, and keep other writers out until it ends.
+
+    Raises TransactionManagementError outside a transaction: an event must stand or fall with its cause.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("an audit event needs the transaction of what it tells")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    last = head()
+    event = AuditEvent(
+        seq=last.seq + 1,
+        at=timezone.now(),
+        run=run,
+        actor=actor.name[:200],
+        actor_how=actor.how[:100],
+        action=action,
+        object=object[:200],
+        detail=plain(dict(detail or {})),
+        prev_hash=last.hash,
+    )
+    event.hash = hash_of(event)
+    event.save(force_insert=True)
+    return event
+
+
+def head() -> Head:
+    """The last event's number and hash; number 0 and no hash before the first."""
+    last = AuditEvent.objects.order_by("-seq").values_list("seq", "hash").first()
+    return Head(*last) if last else Head(0, "")
+
+
+def verify() -> Verified:
+    """Read the whole trail in order, in constant memory, and report the first event that does not fit."""
+    seq, previous = 0, ""
+    for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=BATCH):
+        why = ""
+        if event.seq != seq + 1:
+            why = f"event {seq + 1} is missing"
+        elif event.prev_hash != previous:
+            why = "it does not name the hash of the event before it"
+        elif event.hash != hash_of(event):
+            why = "it was changed: its hash is another"
+        if why:
+            return Verified(events=seq, head=Head(seq, previous), broken_at=seq + 1, why=why)
+        seq, previous = event.seq, event.hash
+    return Verified(events=seq, head=Head(seq, previous))
+
+
+def export() -> Iterator[dict[str, Any]]:
+    """Every event as JSON-ready data, hashes included, oldest first."""
+    for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=BATCH):
+        yield content_of(event) | {"hash": event.hash}
+
+
+def content_of(event: AuditEvent) -> dict[str, Any]:
+    """What an event's hash is over."""
+    return {
+        "seq": event.seq,
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "run": event.run_id,
+        "actor": event.actor,
+        "actor_how": event.actor_how,
+        "action": event.action,
+        "object": event.object,
+        "detail": event.detail,
+        "prev_hash": event.prev_hash,
+    }
+
+
+def hash_of(event: AuditEvent) -> str:
+    """SHA-256 over the canonical JSON of :func:`content_of`, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(content_of(event)).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON that comes back from a jsonb column as it went in.
+
+    jsonb writes 1e22 and 10000000000000000000000 alike, so whole floats become integers; it cannot hold NUL.
+    Raises TypeError for what has no JSON form.
+    """
+    match value:
+        case Enum():
+            return plain(value.value)
+        case None | bool() | int():
+            return value
+        case str():
+            return value.replace("\x00", "\\x00")
+        case float():
+            return int(value) if value.is_integer() else value
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case uuid.UUID():
+            return str(value)
+        case Mapping():
+            return {plain(str(key)): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no place in an audit event")

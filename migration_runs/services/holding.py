@@ -1,0 +1,60 @@
+"""Putting a run on hold, and pausing the phase that works: shared by people's verbs and by checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from migration_runs.models import PhaseRun, Run
+from migration_runs.services import audit
+from migration_runs.services.moves import move_phase, move_run
+from migration_runs.services.people import Actor
+from migration_runs.services.situation import Situation
+from migration_runs.states import PhaseState, RunState
+
+HoldKind = Run.HoldKind
+
+# What breaks a window may not hide behind a person's hold.
+RANK = {HoldKind.PERSON: 0, HoldKind.ERROR: 1, HoldKind.VOID: 2, HoldKind.CHECK: 3}
+
+
+def hold(at: Situation, *, kind: HoldKind, reason: str, actor: Actor) -> None:
+    """Hold the run and ask its working phase to pause. A run that is held already gets the reason added.
+
+    Does nothing in states that cannot be held: a run that is being rolled back goes on.
+    """
+    run = at.run
+    if run.state == RunState.ON_HOLD:
+        _add_reason(run, kind=kind, reason=reason, actor=actor)
+    elif run.state == RunState.IN_PROGRESS:
+        run.hold_kind = kind
+        run.hold_reason = reason
+        run.held_by = actor.user
+        run.held_at = timezone.now()
+        move_run(run, "hold", actor=actor, kind=kind, reason=reason)
+        for phase in at.phases.values():
+            if phase.state == PhaseState.RUNNING:
+                ask_pause(phase, run=run, actor=actor, reason=reason)
+
+
+def _add_reason(run: Run, *, kind: HoldKind, reason: str, actor: Actor) -> None:
+    if reason in run.hold_reason:
+        return
+    run.hold_reason = f"{run.hold_reason}; {reason}"
+    if RANK[kind] > RANK[HoldKind(run.hold_kind)]:
+        run.hold_kind = kind
+    run.save(update_fields=["hold_reason", "hold_kind"])
+    audit.append(
+        actor=actor, run=run, action="run.hold_reason", object=run.name, detail={"kind": kind, "reason": reason}
+    )
+
+
+def ask_pause(phase: PhaseRun, *, run: Run, actor: Actor, reason: str = "", now: bool = False) -> None:
+    """Ask a running phase to pause. One that no worker holds is paused at once."""
+    phase.interrupt = now
+    told: dict[str, Any] = {"reason": reason} if reason else {}
+    move_phase(phase, "pause", run=run, actor=actor, now=now, **told)
+    if not phase.lease_worker:
+        phase.interrupt = False
+        move_phase(phase, "reach_pause", run=run, actor=actor)

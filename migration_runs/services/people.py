@@ -1,0 +1,62 @@
+"""Who asks: a person with roles, or a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+
+from migration_runs.exceptions import NotAllowed
+from migration_runs.phases import Role
+
+ROLE_NAMES = frozenset(role.value for role in Role)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who does something, how the panel knows it (``web``, ``cli``, ``worker`` …), and with which roles."""
+
+    name: str
+    how: str
+    user: User | None = None
+    roles: frozenset[Role] = frozenset()
+
+    def require(self, roles: Iterable[Role], what: str) -> None:
+        """Raises NotAllowed unless the actor holds one of ``roles``. Being a superuser is not a role."""
+        wanted = tuple(roles)
+        if not self.roles.intersection(wanted):
+            names = " or ".join(role.value for role in wanted)
+            raise NotAllowed(
+                f"{what} is for the role {names}; {self.name} {_holds(self.roles)}. "
+                f"Ask somebody with that role, or an administrator for membership.",
+                rule="role",
+            )
+
+
+def actor_of(person: User, *, how: str) -> Actor:
+    """The person with the roles that count now. An account that is switched off has none. One query."""
+    roles = roles_of(person) if person.is_active else frozenset()
+    return Actor(name=person.get_username(), how=how, user=person, roles=roles)
+
+
+def worker_actor(name: str = "worker") -> Actor:
+    """A worker, the sweeper or another process of the panel, acting without a person."""
+    return Actor(name=name or "worker", how="worker")
+
+
+def roles_of(person: User) -> frozenset[Role]:
+    """The roles that the person's groups give."""
+    names = person.groups.filter(name__in=ROLE_NAMES).values_list("name", flat=True)
+    return frozenset(Role(name) for name in names)
+
+
+def holders(role: Role) -> list[User]:
+    """Active people with the role, by name."""
+    return list(User.objects.filter(is_active=True, groups__name=role.value).order_by("username"))
+
+
+def _holds(roles: frozenset[Role]) -> str:
+    if not roles:
+        return "has no role"
+    return "is " + ", ".join(sorted(role.value for role in roles))

@@ -1,0 +1,262 @@
+"""Creating a run: a runbook frozen into a plan, people named for the roles, slots for the phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal, cast
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from migration_runs import phases
+from migration_runs.exceptions import IllegalMove, NotAllowed, Refused
+from migration_runs.models import Assignment, PhaseRun, Run, StepRun
+from migration_runs.phases import Role
+from migration_runs.runbook import freeze, loader, registry
+from migration_runs.runbook.plan import Plan
+from migration_runs.services import audit, people, plan_store, situation
+from migration_runs.services.people import Actor
+from migration_runs.services.situation import Situation
+from migration_runs.services.verbs import verb
+from migration_runs.states import RUN_ACTIVE, RunState
+
+Parameters = Mapping[str, str | int | float | bool]
+Assignments = Mapping[Role, User] | Mapping[str, User]
+DataDecision = Literal["keep", "delete"]
+
+AUTHORS = (Role.DBA, Role.ENGINEER, Role.APPROVER)
+"""Who may write a run. An approver who does cannot approve it."""
+
+
+@verb("create")
+def create_run(
+    *,
+    runbook_slug: str,
+    target: str,
+    data_decision: DataDecision,
+    author: User,
+    how: str,
+    parameters: Parameters | None = None,
+    clock_speed: float = 1.0,
+    assignments: Assignments | None = None,
+    planned_start: datetime | None = None,
+) -> Run:
+    """A draft of a run: the runbook checked, and frozen with its parameters for ``target``.
+
+    ``assignments`` names people for roles; a role that is left out goes to the author as dba, else to the only person
+    who has it. ``planned_start`` defaults to now. Raises RunbookInvalid with every finding, NotAllowed, or Refused.
+    """
+    actor = people.actor_of(author, how=how)
+    actor.require(AUTHORS, "Writing a run")
+    plan = load_plan(
+        runbook_slug, target=target, data_decision=data_decision, parameters=parameters, clock_speed=clock_speed
+    )
+    return _create(plan, actor=actor, assignments=assignments, planned_start=planned_start)
+
+
+@verb("create")
+def create_run_from_plan(
+    *,
+    plan: Plan,
+    author: User,
+    how: str,
+    assignments: Assignments | None = None,
+    planned_start: datetime | None = None,
+) -> Run:
+    """As :func:`create_run`, of a plan that is frozen already. For code alone: no page or command takes a plan."""
+    actor = people.actor_of(author, how=how)
+    actor.require(AUTHORS, "Writing a run")
+    return _create(plan, actor=actor, assignments=assignments, planned_start=planned_start)
+
+
+@verb("revise")
+def revise_run(
+    run_id: int,
+    *,
+    person: User,
+    how: str,
+    data_decision: DataDecision | None = None,
+    parameters: Parameters | None = None,
+    assignments: Assignments | None = None,
+    planned_start: datetime | None = None,
+) -> Run:
+    """Change a draft: what is given is changed, the rest stays, and the runbook is frozen anew.
+
+    Raises IllegalMove for a run that is no draft any more, NotAllowed for all but its author.
+    """
+    at = situation.lock(run_id)
+    actor = people.actor_of(person, how=how)
+    require_author(at, actor, "Changing the draft")
+    run = at.run
+    if run.state != RunState.DRAFT:
+        raise IllegalMove(f"{run.name} is no draft any more. Withdraw it first, then change it.", rule="state")
+    plan = load_plan(
+        run.slug,
+        target=run.target,
+        data_decision=data_decision or cast(DataDecision, run.data_decision),
+        parameters=parameters if parameters is not None else at.plan.parameters,
+        clock_speed=at.plan.clock_speed,
+    )
+    run.planned_start = planned_start or run.planned_start
+    replace_plan(at, plan, actor=actor)
+    if assignments:
+        _assign(run, {**_named(run), **_by_role(assignments)}, actor=actor)
+    return run
+
+
+def load_plan(
+    slug: str, *, target: str, data_decision: DataDecision, parameters: Parameters | None, clock_speed: float
+) -> Plan:
+    """The runbook as it is on disk now, frozen. Raises Refused for an unknown target or runbook, RunbookInvalid."""
+    if target not in settings.TARGETS:
+        known = ", ".join(sorted(settings.TARGETS)) or "none"
+        raise Refused(f"There is no target '{target}' (known: {known}). Set TARGET_{target.upper()}_URL.", rule="target")
+    runbook = loader.load(registry.find(slug))
+    return freeze.freeze(
+        runbook, target=target, data_decision=data_decision, clock_speed=clock_speed, parameters=parameters
+    )
+
+
+def replace_plan(at: Situation, plan: Plan, *, actor: Actor) -> None:
+    """Give a draft another plan, with the steps and slots that follow from it. Does little where it is the same."""
+    run = at.run
+    changed = plan.digest != run.plan_id
+    if changed:
+        before = run.plan_id
+        move = plan.runbook.move
+        run.plan = plan_store.store(plan, person=cast(User, actor.user))
+        run.data_decision = plan.data_decision
+        run.source_table, run.target_table = move.source, move.target
+        at.__dict__.pop("plan", None)
+        audit.append(
+            actor=actor, run=run, action="run.revise", object=run.name, detail={"plan": plan.digest, "plan_before": before}
+        )
+    run.save()
+    starts = planned_starts(plan, run.planned_start)
+    for phase in at.phases.values():
+        phase.planned_start = starts[phase.number]
+        phase.planned_minutes = plan.runbook.phase(phase.number).minutes
+        phase.save()
+        if changed:
+            phase.steps.all().delete()
+            _make_steps(phase, plan)
+
+
+def require_author(at: Situation, actor: Actor, what: str) -> None:
+    """Raises NotAllowed for everybody but the run's author."""
+    if actor.user is None or actor.user.pk != at.run.author_id:
+        raise NotAllowed(f"{what} is for the author of {at.run.name}, {at.run.author.get_username()}.", rule="author")
+
+
+def require_free_tables(run: Run, plan: Plan) -> None:
+    """Raises Refused when another active run works on one of the plan's tables. Keeps others from claiming them meanwhile."""
+    situation.lock_tables(plan.target)
+    mine = {plan.runbook.move.source, plan.runbook.move.target}
+    for other in Run.objects.filter(target=plan.target, state__in=list(RUN_ACTIVE)).exclude(pk=run.pk).order_by("id"):
+        shared = mine & {other.source_table, other.target_table}
+        if shared:
+            raise Refused(
+                f"{other.name} ({other.state.replace('_', ' ')}) works on {' and '.join(sorted(shared))} of target "
+                f"'{plan.target}'. Two runs on one table would undo each other: finish, cancel, seal or roll back that one first.",
+                rule="one-run-per-table",
+            )
+
+
+def planned_starts(plan: Plan, start: datetime) -> dict[int, datetime]:
+    """When each phase is to start: the day's slots after ``start``; phase 9 once the window has passed, at the plan's speed."""
+    starts = {phase.number: start + phase.slot_start for phase in phases.PHASES}
+    window = timedelta(hours=plan.runbook.window.hours / plan.clock_speed)
+    starts[9] = starts[8] + window
+    return starts
+
+
+def _create(
+    plan: Plan, *, actor: Actor, assignments: Assignments | None, planned_start: datetime | None
+) -> Run:
+    author = cast(User, actor.user)
+    move = plan.runbook.move
+    run = Run(
+        slug=plan.runbook.slug,
+        target=plan.target,
+        source_table=move.source,
+        target_table=move.target,
+        data_decision=plan.data_decision,
+        author=author,
+        planned_start=planned_start or timezone.now(),
+    )
+    require_free_tables(run, plan)
+    run.plan = plan_store.store(plan, person=author)
+    run.save()
+    starts = planned_starts(plan, run.planned_start)
+    for phase in phases.PHASES:
+        row = PhaseRun.objects.create(
+            run=run,
+            number=phase.number,
+            key=phase.key,
+            planned_start=starts[phase.number],
+            planned_minutes=plan.runbook.phase(phase.number).minutes,
+        )
+        _make_steps(row, plan)
+    audit.append(
+        actor=actor,
+        run=run,
+        action="run.create",
+        object=run.name,
+        detail={
+            "plan": plan.digest,
+            "target": plan.target,
+            "data_decision": plan.data_decision,
+            "clock_speed": plan.clock_speed,
+            "parameters": plan.parameters,
+            "planned_start": run.planned_start,
+        },
+    )
+    _assign(run, _by_role(assignments or {}), actor=actor)
+    return run
+
+
+def _make_steps(phase: PhaseRun, plan: Plan) -> None:
+    StepRun.objects.bulk_create(
+        StepRun(phase=phase, position=position, key=step.key, kind=step.kind, title=step.title[:300])
+        for position, step in enumerate(plan.runbook.phase(phase.number).steps, start=1)
+    )
+
+
+def _by_role(assignments: Assignments) -> dict[Role, User]:
+    return {Role(role): person for role, person in assignments.items()}
+
+
+def _named(run: Run) -> dict[Role, User]:
+    return {Role(row.role): row.person for row in run.assignments.select_related("person")}
+
+
+def _assign(run: Run, given: dict[Role, User], *, actor: Actor) -> None:
+    """Name a person for every role, or raise Refused."""
+    named = {role: _person_for(role, given.get(role), author=cast(User, actor.user)) for role in Role}
+    for role, person in named.items():
+        Assignment.objects.update_or_create(run=run, role=role.value, defaults={"person": person})
+    audit.append(
+        actor=actor,
+        run=run,
+        action="run.assign",
+        object=run.name,
+        detail={role.value: person.get_username() for role, person in named.items()},
+    )
+
+
+def _person_for(role: Role, given: User | None, *, author: User) -> User:
+    having = people.holders(role)
+    if given is not None:
+        if given not in having:
+            raise Refused(f"{given.get_username()} cannot be the run's {role.value}: not in that group.", rule="assign")
+        return given
+    if role == Role.DBA and author in having:
+        return author
+    if len(having) == 1:
+        return having[0]
+    if not having:
+        raise Refused(f"Nobody has the role {role.value}: add somebody to that group, then try again.", rule="assign")
+    names = ", ".join(person.get_username() for person in having)
+    raise Refused(f"Name a person for the role {role.value}: {names} have it.", rule="assign")
