@@ -284,12 +284,15 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("PHASEGATE_REQUIRE_BROWSER") == "1":
             pytest.fail(message)
         pytest.skip(f"BROWSER TESTS DO NOT RUN: {message}")
+    # Playwright keeps an event loop running in this thread, which Django takes for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not work as root.
         args = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=args)
         yield browser
         browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
