@@ -75,7 +75,7 @@ def broker(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
     with redis.Redis.from_url(cluster.broker_url) as client:
         client.flushall()
     # Pools are kept by address and cannot be opened again once closed, so all are forgotten.
-    kombu.pools.reset()
+    kombu.pools.reset()  # type: ignore[no-untyped-call]
     app._after_fork()
     # Celery itself reads this variable, before its own configuration.
     monkeypatch.setenv("CELERY_BROKER_URL", cluster.broker_url)

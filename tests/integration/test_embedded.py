@@ -119,7 +119,7 @@ def test_settings_that_the_engine_relies_on(cluster: embedded.Cluster) -> None:
             "max_prepared_transactions",
             "TimeZone",
         ]
-        shown = {name: conn.execute(f"SHOW {name}").fetchone() for name in names}  # type: ignore[arg-type]
+        shown = {name: conn.execute(f"SHOW {name}").fetchone() for name in names}
     assert shown == {
         "track_functions": ("all",),
         "max_connections": ("200",),
@@ -135,7 +135,7 @@ def test_durability_is_on_unless_a_test_turns_it_off(data_dir: Path) -> None:
         psycopg.connect(cluster.superuser_dsn()) as conn,
     ):
         for name in ("fsync", "full_page_writes", "synchronous_commit"):
-            assert conn.execute(f"SHOW {name}").fetchone() == ("on",)  # type: ignore[arg-type]
+            assert conn.execute(f"SHOW {name}").fetchone() == ("on",)
 
 
 def test_passwords_are_on_disk_for_the_owner_alone_and_on_no_command_line(
