@@ -25,7 +25,15 @@ TARGETS = ("bars", "staging")
 DEMO_SWEEP_SECONDS = "1"
 """The demo's checks come each second; the sweeper must not be slower than they are."""
 
-HELP = frozenset({"-h", "--help", "--version"})
+HELP = frozenset({"help", "-h", "--help", "version", "--version"})
+FOR_HELP_ALONE = {
+    "SECRET_KEY": "help is printed without signing anything",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "BACKUP_DIR": os.curdir,
+}
+"""Help needs settings, but nothing that they name."""
+
 CONTROL_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL")
 ADDRESS_VARIABLES = frozenset(
     {*CONTROL_VARIABLES, "CELERY_BROKER_URL", "SECRET_KEY", "BACKUP_DIR", "PG_BIN_DIR"}
@@ -46,7 +54,12 @@ OTHER_VARIABLES = frozenset(
 @contextlib.contextmanager
 def for_command(argv: Sequence[str]) -> Iterator[None]:
     """Servers for the command line `argv` while the block lasts; nothing for commands other than ``demo``."""
-    if len(argv) < 2 or argv[1] != "demo" or HELP & set(argv):
+    if len(argv) < 2 or HELP & set(argv):
+        for name, value in FOR_HELP_ALONE.items():
+            os.environ.setdefault(name, value)
+        yield
+        return
+    if argv[1] != "demo":
         yield
         return
     before = signal.signal(signal.SIGTERM, _end)

@@ -35,9 +35,26 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_other_commands_have_no_servers(data_dir: Path) -> None:
     before = dict(os.environ)
-    for argv in (["manage.py"], ["manage.py", "run", "list"], ["manage.py", "demo", "--help"]):
+    for argv in (["manage.py", "migrate"], ["manage.py", "run", "list"]):
         with demo_servers.for_command(argv):
             assert dict(os.environ) == before
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["help"], ["demo", "--help"], ["demo", "run", "--help"], ["migrate", "-h"]]
+)
+def test_help_needs_no_servers_and_no_environment(data_dir: Path, words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=CHECKOUT,
+        env={"PATH": os.environ["PATH"], "PHASEGATE_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout or "Type 'manage.py help" in done.stdout
     assert not data_dir.exists()
 
 
