@@ -100,6 +100,17 @@ def verify() -> Verified:
     return Verified(events=seq, head=Head(seq, previous))
 
 
+def cut_off(noted: str) -> str:
+    """Why the trail does not hold a head that was noted earlier as ``SEQ:HASH``; empty when it does."""
+    seq, _, wanted = noted.partition(":")
+    if not seq.isdecimal() or not wanted:
+        return "a noted head looks like SEQ:HASH"
+    found = AuditEvent.objects.filter(seq=int(seq)).values_list("hash", flat=True).first()
+    if seq == "0" or found == wanted:
+        return ""
+    return f"event {seq} is gone: the end was cut off" if found is None else f"event {seq} is another than the noted one"
+
+
 def export() -> Iterator[dict[str, Any]]:
     """Every event as JSON-ready data, hashes included, oldest first."""
     for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=BATCH):

@@ -40,6 +40,7 @@ def create_run(
     how: str,
     parameters: Parameters | None = None,
     clock_speed: float = 1.0,
+    interval_minutes: float | None = None,
     assignments: Assignments | None = None,
     planned_start: datetime | None = None,
 ) -> Run:
@@ -51,7 +52,12 @@ def create_run(
     actor = people.actor_of(author, how=how)
     actor.require(AUTHORS, "Writing a run")
     plan = load_plan(
-        runbook_slug, target=target, data_decision=data_decision, parameters=parameters, clock_speed=clock_speed
+        runbook_slug,
+        target=target,
+        data_decision=data_decision,
+        parameters=parameters,
+        clock_speed=clock_speed,
+        interval_minutes=interval_minutes,
     )
     return _create(plan, actor=actor, assignments=assignments, planned_start=planned_start)
 
@@ -98,6 +104,7 @@ def revise_run(
         data_decision=data_decision or cast(DataDecision, run.data_decision),
         parameters=parameters if parameters is not None else at.plan.parameters,
         clock_speed=at.plan.clock_speed,
+        interval_minutes=interval_of(at.plan),
     )
     run.planned_start = planned_start or run.planned_start
     replace_plan(at, plan, actor=actor)
@@ -107,16 +114,38 @@ def revise_run(
 
 
 def load_plan(
-    slug: str, *, target: str, data_decision: DataDecision, parameters: Parameters | None, clock_speed: float
+    slug: str,
+    *,
+    target: str,
+    data_decision: DataDecision,
+    parameters: Parameters | None,
+    clock_speed: float,
+    interval_minutes: float | None = None,
 ) -> Plan:
     """The runbook as it is on disk now, frozen. Raises Refused for an unknown target or runbook, RunbookInvalid."""
     if target not in settings.TARGETS:
         known = ", ".join(sorted(settings.TARGETS)) or "none"
         raise Refused(f"There is no target '{target}' (known: {known}). Set TARGET_{target.upper()}_URL.", rule="target")
+    if clock_speed != 1.0 and target not in settings.REHEARSAL_TARGETS:
+        raise Refused(
+            f"Target '{target}' runs on real time: a compressed clock is for rehearsals. A target on which runs may be "
+            "rehearsed is named in REHEARSAL_TARGETS.",
+            rule="clock-speed",
+        )
     runbook = loader.load(registry.find(slug))
     return freeze.freeze(
-        runbook, target=target, data_decision=data_decision, clock_speed=clock_speed, parameters=parameters
+        runbook,
+        target=target,
+        data_decision=data_decision,
+        clock_speed=clock_speed,
+        parameters=parameters,
+        interval_minutes=interval_minutes,
     )
+
+
+def interval_of(plan: Plan) -> float | None:
+    """The plan's own time between checks, where its clock is compressed; None: the runbook's."""
+    return plan.runbook.window.interval_minutes if plan.clock_speed != 1.0 else None
 
 
 def replace_plan(at: Situation, plan: Plan, *, actor: Actor) -> None:

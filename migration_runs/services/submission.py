@@ -61,6 +61,7 @@ def _frozen_again(at: Situation) -> Plan:
         data_decision=cast(plans.DataDecision, at.run.data_decision),
         parameters=at.plan.parameters,
         clock_speed=at.plan.clock_speed,
+        interval_minutes=plans.interval_of(at.plan),
     )
 
 
