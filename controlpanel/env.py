@@ -50,6 +50,8 @@ class Environment:
     pg_bin_dir: Path | None
     """Directory of pg_dump, pg_restore and psql; None: those of the installed wheel."""
     runbook_dirs: tuple[Path, ...]
+    rehearsal_targets: tuple[str, ...]
+    """Aliases of targets on whose compressed clock runs may be rehearsed. Never a production target."""
     shell_users: Mapping[str, str]
     """Accounts of the panel by the operating system's user name that may act as them in a shell."""
     sweep_seconds: float
@@ -96,6 +98,7 @@ def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Envir
         ).absolute(),
         pg_bin_dir=Path(pg_bin_dir) if pg_bin_dir else None,
         runbook_dirs=tuple(Path(part) for part in env.list("RUNBOOK_DIRS", default=[])),
+        rehearsal_targets=tuple(alias.lower() for alias in env.list("REHEARSAL_TARGETS", default=[])),
         shell_users=_shell_users(env.list("PHASEGATE_SHELL_USERS", default=[])),
         sweep_seconds=_seconds(values, "SWEEP_SECONDS", default=60.0),
         lease_seconds=_seconds(values, "PHASEGATE_LEASE_SECONDS", default=30.0),

@@ -33,6 +33,8 @@ BARS_APP = dict(ENVIRONMENT.bars_app)
 BACKUP_DIR = ENVIRONMENT.backup_dir
 PG_BIN_DIR = ENVIRONMENT.pg_bin_dir or embedded_place.wheel_postgres_dir() / "bin"
 RUNBOOK_DIRS = list(ENVIRONMENT.runbook_dirs)
+# Everything on a demo is a rehearsal.
+REHEARSAL_TARGETS = frozenset(TARGETS if PHASEGATE_DEMO else ENVIRONMENT.rehearsal_targets)
 SWEEP_SECONDS = ENVIRONMENT.sweep_seconds
 PHASEGATE_LEASE_SECONDS = ENVIRONMENT.lease_seconds
 PHASEGATE_VERIFICATION_SECONDS = ENVIRONMENT.verification_seconds

@@ -12,6 +12,7 @@ admin.site.site_header = "Phasegate"
 admin.site.site_title = "Phasegate"
 admin.site.index_title = "Start"
 admin.site.site_url = None
+admin.site.enable_nav_sidebar = False  # a run page needs the width; the start page lists everything
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

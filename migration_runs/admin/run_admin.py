@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from migration_runs.admin import acting, pages
+from migration_runs.admin.acting import may_write
 from migration_runs.admin.records import ReadOnlyAdmin
 from migration_runs.models import Run
 from migration_runs.selectors.runs_list import run_rows
@@ -32,8 +33,8 @@ class RunAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Runs are made on a page of their own, by those who may write plans."""
-        return bool(request.user.has_perm("migration_runs.add_run"))
+        """Runs are made on a page of their own, by those who write plans."""
+        return may_write(request.user)
 
     def get_urls(self) -> list[URLPattern]:
         """The pages of a run beside the admin's own list."""

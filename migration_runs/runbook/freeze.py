@@ -19,17 +19,21 @@ def freeze(
     data_decision: Literal["keep", "delete"],
     clock_speed: float = 1.0,
     parameters: Mapping[str, Value] | None = None,
+    interval_minutes: float | None = None,
 ) -> Plan:
     """The plan of one run: ``runbook`` with ``parameters`` over its defaults.
 
     A parameter given as text takes the type of the runbook's default. Raises Refused for a parameter that the
     runbook does not declare, or a value that is not of its type; for a clock slower than real time or not a number; for an
-    unknown data decision.
+    unknown data decision. ``interval_minutes`` sets another time between checks, on a compressed clock alone: what
+    production monitors is the runbook's.
     """
     if data_decision not in ("keep", "delete"):
         raise Refused(f"the data decision is 'keep' or 'delete', not '{data_decision}'", rule="data-decision")
     if not 1.0 <= clock_speed < float("inf"):
         raise Refused(f"the clock's speed is a number from 1 on, not {clock_speed}", rule="clock-speed")
+    if interval_minutes is not None and interval_minutes != runbook.window.interval_minutes:
+        runbook = _with_interval(runbook, interval_minutes, clock_speed=clock_speed)
     merged: dict[str, Value] = dict(runbook.parameters)
     for name, value in (parameters or {}).items():
         if name not in runbook.parameters:
@@ -45,6 +49,16 @@ def freeze(
         clock_speed=clock_speed,
         parameters=merged,
     )
+
+
+def _with_interval(runbook: Runbook, minutes: float, *, clock_speed: float) -> Runbook:
+    """The runbook with checks every ``minutes`` of market time. Raises Refused on the real clock, or without four checks."""
+    if clock_speed == 1.0:
+        raise Refused("the interval of checks is the runbook's; only a compressed clock may change it", rule="interval")
+    if not 0 < minutes <= runbook.window.hours * 60 / 4:
+        raise Refused(f"checks every {minutes:g} minutes leave a window of fewer than four", rule="interval")
+    window = runbook.window.model_copy(update={"interval_minutes": minutes})
+    return runbook.model_copy(update={"window": window})
 
 
 def _as_type_of(default: Value, value: Value, *, name: str) -> Value:

@@ -24,11 +24,58 @@ def view(row: AuditEvent) -> EventView:
     )  # fmt: skip
 
 
+# Action → what the actor did; {object} is what it was done to.
+SAID = {
+    "run.create": "wrote {object}",
+    "run.revise": "changed the draft of {object}",
+    "run.assign": "named the people of {object}",
+    "run.submit": "submitted {object} for approval",
+    "run.send_back": "sent {object} back to its author",
+    "run.approve": "completed the approval of {object}",
+    "run.void_approval": "found an approval of {object} void",
+    "run.start": "started {object}",
+    "run.hold": "put {object} on hold",
+    "run.hold_reason": "found another reason for the hold of {object}",
+    "run.resume": "resumed {object}",
+    "run.complete": "completed {object}",
+    "run.seal": "sealed {object}",
+    "run.cancel": "cancelled {object}",
+    "run.roll_back": "began to roll {object} back",
+    "run.finish_rollback": "finished the rollback of {object}",
+    "phase.make_ready": "opened {object}",
+    "phase.start": "started {object}",
+    "phase.finish": "finished the steps of {object}",
+    "phase.sign": "closed {object}",
+    "phase.fail": "failed {object}",
+    "phase.retry": "tried {object} again",
+    "phase.pause": "asked {object} to pause",
+    "phase.reach_pause": "paused {object}",
+    "phase.resume": "resumed {object}",
+    "phase.interrupt": "cancelled the running statement of {object}",
+    "phase.take_over": "took over {object} from a lost worker",
+    "phase.undo": "began to undo {object}",
+    "phase.finish_undo": "undid {object}",
+    "phase.fail_undo": "could not undo {object}",
+    "sign_off.approve": "signed {object}",
+    "sign_off.refuse": "refused to sign {object}",
+    "sign_off.void": "found a signature void: {object}",
+    "step.confirm": "confirmed {object}",
+    "step.confirm_undo": "confirmed the way back of {object}",
+    "readiness.tick": "ticked {object}",
+    "check.missed": "found a check missed: {object}",
+    "window.start": "opened {object}",
+    "window.end": "ended {object}",
+    "verification.request": "asked for a verification of {object}",
+    "verification.fail": "found differences in {object}",
+}
+REASONS = ("comment", "reason", "error", "evidence")
+
+
 def sentence(row: AuditEvent) -> str:
-    """Who did what to which, in one line; the reason or comment in quotes."""
-    words = row.action.replace("_", " ").replace(".", " ")
-    said = next(
-        (str(row.detail[name]) for name in ("comment", "reason", "why", "error") if row.detail.get(name)), ""
-    )
-    moved = f": {row.detail['from']} → {row.detail['to']}" if {"from", "to"} <= row.detail.keys() else ""
-    return f"{row.actor} {words} {row.object}{moved}" + (f", “{said}”" if said else "")
+    """Who did what to which, in one line, with the reason, comment or evidence in quotes."""
+    if row.action.startswith("refused."):
+        done = f"was refused: {row.action.removeprefix('refused.').replace('_', ' ')} of {row.object}"
+    else:
+        done = SAID.get(row.action, row.action.replace("_", " ").replace(".", " ") + " {object}").format(object=row.object)
+    said = next((str(row.detail[name]) for name in REASONS if row.detail.get(name)), "")
+    return f"{row.actor} {done}" + (f": “{said}”" if said else "")

@@ -166,7 +166,7 @@ def ago(value: datetime | None) -> str:
     if value is None:
         return ""
     seconds = (timezone.now() - value).total_seconds()
-    return "just now" if seconds < 2 else f"{lasts(seconds)} ago"
+    return "just now" if seconds < 2 else f"{lasts(float(int(seconds)))} ago"
 
 
 @register.filter
