@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration_runs.engine.steps.assert_ import AssertKind
+from migration_runs.engine.steps.backup import BackupKind
 from migration_runs.engine.steps.base import StepKind
 from migration_runs.engine.steps.check import CheckKind
 from migration_runs.engine.steps.confirm import ConfirmKind
@@ -19,6 +20,7 @@ KINDS: dict[str, type[StepKind[Any]]] = {
     found.kind: found
     for found in (
         AssertKind,
+        BackupKind,
         CheckKind,
         ConfirmKind,
         MonitorKind,
