@@ -54,7 +54,9 @@ def freeze(
 def _with_interval(runbook: Runbook, minutes: float, *, clock_speed: float) -> Runbook:
     """The runbook with checks every ``minutes`` of market time. Raises Refused on the real clock, or without four checks."""
     if clock_speed == 1.0:
-        raise Refused("the interval of checks is the runbook's; only a compressed clock may change it", rule="interval")
+        raise Refused(
+            "the interval of checks is the runbook's; only a compressed clock may change it", rule="interval"
+        )
     if not 0 < minutes <= runbook.window.hours * 60 / 4:
         raise Refused(f"checks every {minutes:g} minutes leave a window of fewer than four", rule="interval")
     window = runbook.window.model_copy(update={"interval_minutes": minutes})

@@ -62,7 +62,9 @@ class ReadinessItem(Frozen):
     group: Literal["approvers", "day_before", "day_of", "after"]
     text: str
     role: Role
-    automatic: Literal["approved", "backup_done", "counts_match", "monitored", "rolled_up", "verified"] | None = None
+    automatic: (
+        Literal["approved", "backup_done", "counts_match", "monitored", "rolled_up", "verified"] | None
+    ) = None
 
 
 class Comparison(Frozen):
