@@ -104,7 +104,7 @@ class Shape:
 
     def function(self, name: str) -> sql.Identifier:
         """A function of ours for this move."""
-        return sql.Identifier("phasegate", f"{self.prefix}{self.move.name}_{name}"[:63])
+        return sql.Identifier("phasegate", f"{self.prefix}{self.move.name}_{name}")
 
     def trigger(self, name: str) -> sql.Identifier:
         """A trigger of ours for this move."""
@@ -112,7 +112,7 @@ class Shape:
 
     def trigger_name(self, name: str) -> str:
         """The same as text."""
-        return f"phasegate_{self.prefix}{self.move.name}_{name}"[:63]
+        return f"phasegate_{self.prefix}{self.move.name[:28]}_{name}"
 
     def table(self, side: Side) -> Table:
         """The table of that side."""

@@ -1,0 +1,56 @@
+-- what: what a sync trigger does after each statement on its table.
+-- why: it collects the keys that the statement was about, notes those that lived before, and then reads its own table
+--      again and makes the other side equal. Reading again, instead of passing on what the statement did, is what makes
+--      nested statements, echoes and late transactions harmless.
+-- locks: rows of the other side with these keys
+-- timeout: lock as set on the function; statement_timeout is the application's
+-- undo: DROP TRIGGER
+DECLARE
+    -- keys: all that the statement was about; olds: those that lived before it; lost: those that live no more.
+    {declarations}
+    depth  CONSTANT integer := pg_trigger_depth();
+    told   CONSTANT text := current_setting('phasegate.origin', true);
+    echo   boolean := false;
+    origin text := {side};
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        {collect_new};
+    ELSIF TG_OP = 'DELETE' THEN
+        {collect_old};
+    ELSE
+        {collect_both};
+    END IF;
+    IF {no_keys} THEN
+        RETURN NULL;
+    END IF;
+
+    -- Ours is the statement that was issued one level above, by a mirror function (or, at level 0, by a drain):
+    -- the application's own nested statements are never taken for an echo.
+    IF split_part(told, ':', 2) = (depth - 1)::text AND (depth > 1 OR session_user = {runner}) THEN
+        echo := true;
+        origin := split_part(told, ':', 1);
+    END IF;
+    {on_revival}
+    IF {notes_more} THEN
+        {note_more};
+    END IF;
+    IF depth > {deepest} THEN
+        {note_all};
+        RETURN NULL;
+    END IF;
+    IF echo AND NOT EXISTS ({difference}) THEN
+        RETURN NULL;
+    END IF;
+
+    PERFORM set_config('phasegate.origin', origin || ':' || depth, true);
+    BEGIN
+        {write};
+        IF {some_lost} THEN
+            {remove};
+        END IF;
+    EXCEPTION WHEN {gives_way} THEN
+        {note_all};
+    END;
+    PERFORM set_config('phasegate.origin', coalesce(told, ''), true);
+    RETURN NULL;
+END
