@@ -79,6 +79,7 @@ class Cluster:
             self._lock = _own(self.data_dir)
             self._state = _load_state(self.data_dir / "servers.json")
             self._place = embedded_place.find_place(self.data_dir)
+            (self.data_dir / "backups").mkdir(mode=0o700, exist_ok=True)
             if self._want[0]:
                 self._postgres = Postgres(
                     self.data_dir, place=self._place, password=self._state["postgres"], fsync=self._fsync

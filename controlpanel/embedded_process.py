@@ -94,14 +94,19 @@ class Server:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(noted["pid"])
             if process.create_time() == noted["created"]:  # else the number was given to another process
-                for number, patience in cls.stop_signals:
-                    process.send_signal(number)
-                    with contextlib.suppress(psutil.TimeoutExpired):
-                        process.wait(patience)
-                        break
-                else:
-                    _kill_tree(process)
+                cls.end(process)
         pid_file.unlink()
+
+    @classmethod
+    def end(cls, process: psutil.Process) -> None:
+        """Stop a server that is no child of ours, with force after a while; returns when it is gone."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for number, patience in cls.stop_signals:
+                process.send_signal(number)
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    process.wait(patience)
+                    return
+            _kill_tree(process)
 
     # -- what differs between servers
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import psycopg
 import redis
 
@@ -89,6 +91,21 @@ class Postgres(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+    def _clear_postmaster_file(self, postmaster_file: Path) -> None:
+        """Remove a stale file; end the server first if one is really behind it.
+
+        Usually `stop_orphan` has done so, but an owner that is killed in the wrong moment notes no process.
+        The number alone says nothing: after a restart of the machine it may be anybody's.
+        """
+        if not postmaster_file.exists():
+            return
+        number = postmaster_file.read_text().partition("\n")[0]
+        with contextlib.suppress(psutil.NoSuchProcess, ValueError):
+            process = psutil.Process(int(number))
+            if str(self.place.pgdata) in process.cmdline():
+                self.end(process)
+        postmaster_file.unlink(missing_ok=True)
 
     def _check_version(self) -> None:
         made_by = (self.place.pgdata / "PG_VERSION").read_text().strip()
