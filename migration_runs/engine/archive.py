@@ -105,9 +105,17 @@ class Restoring:
         )
         self.entries = self._entries(wanted)
 
-    def restore(self, section: str) -> None:
-        """Restore ``pre-data``, ``data`` or ``post-data``. The first error ends it with StepFailed."""
-        with _list_file(self.entries) as chosen:
+    def restore(self, section: str, *, without: str | None = None, only: str | None = None) -> None:
+        """Restore ``pre-data``, ``data`` or ``post-data``. The first error ends it with StepFailed.
+
+        ``without`` and ``only`` choose entries by a word of theirs, such as ``FK CONSTRAINT``.
+        """
+        entries = [
+            entry
+            for entry in self.entries
+            if (without is None or without not in entry) and (only is None or only in entry)
+        ]
+        with _list_file(entries) as chosen:
             command = [
                 str(self.program), "--no-owner", "--no-privileges", "--exit-on-error", "--no-password",
                 f"--section={section}", f"--use-list={chosen}",

@@ -192,9 +192,9 @@ def _measure(
     parameters = {
         **job.plan.parameters,
         "now": moment.now,
-        "since": moment.since,
-        "switched_at": job.switched_at,
-        "open_from": moment.open_from,
+        "since": moment.since or script.NoTime(),
+        "switched_at": job.switched_at or script.NoTime(),
+        "open_from": moment.open_from or script.NoTime(),
         "period_from": moment.period_from,
     }
     with conn.transaction():

@@ -51,7 +51,13 @@ def opened(job: Job, reporter: Reporter) -> Iterator[psycopg.Connection[Any]]:
         _refuse_target(job, conn)
         _take(conn, reporter)
         empty(conn)
-        yield conn
+        try:
+            yield conn
+        except BaseException:
+            # What went wrong before matters more; the next user empties it first in any case.
+            with contextlib.suppress(psycopg.Error, StepFailed):
+                empty(conn)
+            raise
         empty(conn)
 
 

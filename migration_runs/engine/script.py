@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg.adapt import Dumper
 from psycopg.rows import dict_row
 
 from migration_runs.engine import timeouts
@@ -29,6 +30,18 @@ _OUTSIDE = re.compile(
 )
 MAX_ROWS = 1_000
 Row = dict[str, Any]
+
+
+class NoTime:
+    """A time that is not known, as a parameter: a NULL of its type, so that ``- interval '1 h'`` works."""
+
+
+class _NoTimeDumper(Dumper):
+    def dump(self, obj: Any) -> bytes:  # noqa: ARG002
+        return b"NULL"
+
+    def quote(self, obj: Any) -> bytes:  # noqa: ARG002
+        return b"NULL::pg_catalog.timestamptz"
 
 
 class SqlFailed(StepFailed):
@@ -76,8 +89,10 @@ def merge(conn: psycopg.Connection[Any], file: SqlFile, parameters: Mapping[str,
         return file.text
     if missing := sorted(names - set(parameters)):
         raise StepFailed(f"{file.path} uses parameters that have no value: {', '.join(missing)}")
+    cursor = psycopg.ClientCursor(conn)
+    cursor.adapters.register_dumper(NoTime, _NoTimeDumper)
     try:
-        return psycopg.ClientCursor(conn).mogrify(file.text.encode(), dict(parameters))
+        return cursor.mogrify(file.text.encode(), dict(parameters))
     except psycopg.ProgrammingError as error:
         raise StepFailed(
             f"{file.path}: {error} (in a file with parameters a literal percent sign is written %%)"

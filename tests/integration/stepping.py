@@ -1,4 +1,4 @@
-"""Phases of small plans carried out by the engine alone: a reporter that remembers, a job, what they leave."""
+"""Phases of small plans carried out by the engine alone: a reporter that remembers, a job, what stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``sql`` steps: one file, one transaction, one record; a failed one leaves nothing, an undone one comes back."""
+"""``sql`` steps: one file, one transaction, one record; failed leaves nothing, undone comes back."""
 
 from __future__ import annotations
 

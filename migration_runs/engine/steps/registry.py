@@ -11,6 +11,7 @@ from migration_runs.engine.steps.check import CheckKind
 from migration_runs.engine.steps.confirm import ConfirmKind
 from migration_runs.engine.steps.monitor import MonitorKind
 from migration_runs.engine.steps.observe import ObserveKind
+from migration_runs.engine.steps.rehearse_sql import RehearseSqlKind
 from migration_runs.engine.steps.snapshot import SnapshotKind
 from migration_runs.engine.steps.sql import SqlKind
 from migration_runs.runbook.plan import Plan
@@ -25,6 +26,7 @@ KINDS: dict[str, type[StepKind[Any]]] = {
         ConfirmKind,
         MonitorKind,
         ObserveKind,
+        RehearseSqlKind,
         SnapshotKind,
         SqlKind,
     )
