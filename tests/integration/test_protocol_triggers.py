@@ -59,7 +59,8 @@ def test_new_code_reaches_the_old_table(target: TargetUrls) -> None:
     with world.app() as conn:
         conn.execute(
             "INSERT INTO bars (symbol, timeframe, ts, close, source, raw) "
-            "VALUES ('DXY', '1m', '2024-01-01Z', 7, 'synthetic', '{\"kind\": \"dxy\", \"extra\": {\"a\": 1}}')"
+            "VALUES ('DXY', '1m', '2024-01-01Z', 7, 'synthetic', %s)",
+            ('{"kind": "dxy", "extra": {"a": 1}}',),
         )
         old = "SELECT close, quality, version, extra, deleted_at IS NULL FROM derived ORDER BY id"
         assert rows(world, old) == [(7, 2, 1, {"a": 1}, True)]

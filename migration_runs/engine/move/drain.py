@@ -198,13 +198,13 @@ def lock_rows(conn: psycopg.Connection[Any], shape: Shape, side: Side, keys: Seq
     conn.execute(
         statements.compose(
             "drain_lock",
-            keys=_keys(shape),
+            keys=keys_as_text(shape),
             table=shape.table(side).sql,
             row_key=columns.key_match(shape, "r", side, "k", None),
             row_keys=columns.comma(columns.key_of(shape, "r", side)),
             rows=live,
         ),
-        _parameters(shape, keys),
+        parameters(shape, keys),
     )
 
 
@@ -215,13 +215,13 @@ def read(
     rows = conn.execute(
         statements.compose(
             "drain_read",
-            keys=_keys(shape),
+            keys=keys_as_text(shape),
             touched=shape.touched,
             entry_key=columns.key_match(shape, "e", None, "k", None),
             key_text=columns.key_text(shape, "k", None),
             key_names=columns.comma(columns.key_of(shape, "k", None)),
         ),
-        _parameters(shape, keys),
+        parameters(shape, keys),
     ).fetchall()
     return {tuple(key): side for key, side, _ in rows}, [number for _, _, ids in rows for number in ids]
 
@@ -239,10 +239,10 @@ def make_equal(conn: psycopg.Connection[Any], shape: Shape, sides: dict[Key, Sid
         if not keys:
             continue
         conn.execute("SELECT set_config('phasegate.origin', %s, true)", (f"{side}:0",))
-        for statement in mirroring.write(shape, direction, mode, _keys(shape)):
-            conn.execute(statement, _parameters(shape, keys))
+        for statement in mirroring.write(shape, direction, mode, keys_as_text(shape)):
+            conn.execute(statement, parameters(shape, keys))
         conn.execute(
-            mirroring.remove(shape, direction, _keys(shape), but_gone=True), _parameters(shape, keys)
+            mirroring.remove(shape, direction, keys_as_text(shape), but_gone=True), parameters(shape, keys)
         )
     conn.execute("SELECT set_config('phasegate.origin', '', true)")
 
@@ -252,11 +252,11 @@ def newer(conn: psycopg.Connection[Any], shape: Shape, keys: Sequence[Key], ids:
     row = conn.execute(
         statements.compose(
             "drain_newer",
-            keys=_keys(shape),
+            keys=keys_as_text(shape),
             touched=shape.touched,
             entry_key=columns.key_match(shape, "e", None, "k", None),
         ),
-        {**_parameters(shape, keys), "ids": list(ids)},
+        {**parameters(shape, keys), "ids": list(ids)},
     ).fetchone()
     return bool(row and row[0])
 
@@ -271,8 +271,8 @@ def _highest(conn: psycopg.Connection[Any], shape: Shape) -> int:
     return int(row[0]) if row else 0
 
 
-def _keys(shape: Shape) -> sql.Composed:
-    """Keys that come as text: every type goes out and in unchanged under the session's pinned settings."""
+def keys_as_text(shape: Shape) -> sql.Composed:
+    """Keys as a FROM item, given as text by :func:`parameters`; pinned settings make that exact."""
     return mirroring.keys_from(
         shape,
         [
@@ -282,5 +282,6 @@ def _keys(shape: Shape) -> sql.Composed:
     )
 
 
-def _parameters(shape: Shape, keys: Sequence[Key]) -> dict[str, list[str]]:
+def parameters(shape: Shape, keys: Sequence[Key]) -> dict[str, list[str]]:
+    """Parameters of a statement over :func:`keys_as_text`."""
     return {key.name: [one[number] for one in keys] for number, key in enumerate(shape.key)}
