@@ -9,6 +9,7 @@ from migration_runs.engine.steps.backup import BackupKind
 from migration_runs.engine.steps.base import StepKind
 from migration_runs.engine.steps.check import CheckKind
 from migration_runs.engine.steps.confirm import ConfirmKind
+from migration_runs.engine.steps.dual_write import DualWriteKind
 from migration_runs.engine.steps.monitor import MonitorKind
 from migration_runs.engine.steps.observe import ObserveKind
 from migration_runs.engine.steps.rehearse_sql import RehearseSqlKind
@@ -24,6 +25,7 @@ KINDS: dict[str, type[StepKind[Any]]] = {
         BackupKind,
         CheckKind,
         ConfirmKind,
+        DualWriteKind,
         MonitorKind,
         ObserveKind,
         RehearseSqlKind,
