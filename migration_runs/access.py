@@ -21,7 +21,10 @@ from migration_runs.phases import Role
 def after_migrate(*, app_config: AppConfig, using: str, **_: Any) -> None:
     """Handler of ``post_migrate``. Does nothing on a database that does not hold the app's tables."""
     with connections[using].cursor() as cursor:
-        cursor.execute("SELECT to_regclass('migration_runs_auditevent') IS NOT NULL AND to_regclass('auth_group') IS NOT NULL")
+        cursor.execute(
+            "SELECT num_nulls(to_regclass(%s), to_regclass(%s)) = 0",
+            ["migration_runs_auditevent", "auth_group"],
+        )
         if not cursor.fetchone()[0]:
             return
     grant_app_role(using=using)
@@ -38,13 +41,13 @@ def grant_app_role(*, using: str) -> None:
     connection = connections[using]
     if app_role == connection.settings_dict["USER"]:
         return
-    statements = sql.SQL(control_sql.read("grants.sql")).format(app=sql.Identifier(app_role))  # type: ignore[arg-type]
+    statements = sql.SQL(control_sql.read("grants.sql")).format(app=sql.Identifier(app_role))
     with connection.cursor() as cursor:
         cursor.execute(statements.as_string(connection.connection))
 
 
 def make_groups(*, using: str) -> None:
-    """One group per role. Each may view everything of this app; what it may do is decided by the services, by role."""
+    """One group per role. Each may view everything of this app; services decide what it may do."""
     models = [model._meta.model_name for model in apps.get_app_config("migration_runs").get_models()]
     views = Permission.objects.using(using).filter(
         content_type__app_label="migration_runs", codename__in=[f"view_{name}" for name in models]

@@ -11,9 +11,9 @@ from migration_runs.states import PHASE_TRANSITIONS, RUN_TRANSITIONS, PhaseState
 
 HEAD = """# State machines
 
-Made from `migration_runs/states.py` by `manage.py state_diagrams`; a test compares. The same tables make the state
-machines of the models and the database triggers that refuse every other move, from `queryset.update()` and
-raw SQL too.
+Made from `migration_runs/states.py` by `manage.py state_diagrams`; a test compares. The same tables make the
+state machines of the models and the database triggers that refuse every other move, from `queryset.update()`
+and raw SQL too.
 """
 
 
@@ -45,4 +45,6 @@ def _comments(kinds: type[StrEnum]) -> dict[str, str]:
     """The comment beside each state in the source."""
     source = inspect.getsource(states)
     body = source[source.index(f"class {kinds.__name__}(") :]
-    return {name: re.search(rf"^    {name} = .*?#\s*(.+)$", body, re.MULTILINE)[1] for name in kinds.__members__}  # type: ignore[index]
+    found = re.findall(r"^    ([A-Z_]+) = \"\w+\"  # (.+)$", body, re.MULTILINE)
+    # The next class may use a name again: the first one counts.
+    return {name: meaning for name, meaning in reversed(found) if name in kinds.__members__}

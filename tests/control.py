@@ -15,8 +15,19 @@ from migration_runs.models import DueCheck, PhaseRun, Run
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.services import (
-    checks, gates, leases, plans as plan_services, progress, runs, sign_offs, step_up, verification, window,
+    checks,
+    gates,
+    leases,
+    progress,
+    runs,
+    sign_offs,
+    step_up,
+    verification,
+    window,
 )  # fmt: skip
+from migration_runs.services import (
+    plans as plan_services,
+)
 from migration_runs.services.evidence import Evidence
 from tests import plans
 
@@ -31,12 +42,12 @@ EVIDENCE = Evidence(identity="7000000000000000000:bars", schema="a" * 64)
 
 FINISHED = Outcome(status="finished")
 CLEAN = Verification(
-    source_rows=3, target_rows=3, missing=0, extra=0, different=0, pending=0, lowest="1", highest="3", seconds=0.1,
-    columns=("id", "body"),
+    source_rows=3, target_rows=3, missing=0, extra=0, different=0, pending=0, lowest="1", highest="3",
+    seconds=0.1, columns=("id", "body"),
 )  # fmt: skip
 DIRTY = Verification(
-    source_rows=3, target_rows=2, missing=1, extra=0, different=0, pending=0, lowest="1", highest="3", seconds=0.1,
-    columns=("id", "body"),
+    source_rows=3, target_rows=2, missing=1, extra=0, different=0, pending=0, lowest="1", highest="3",
+    seconds=0.1, columns=("id", "body"),
 )  # fmt: skip
 WINDOW = Waiting(step="watch", kind="window", text="until the window is whole")
 CHECK = plans.check("alive", "SELECT 1 AS value, '' AS detail", passes={"at_least": 1})
@@ -51,7 +62,7 @@ def control_plan(
     **more: Any,
 ) -> Plan:
     """A plan that four-eyes allow six people to carry out; its window is two rounds in two seconds."""
-    given = {"checks": [CHECK], "hours": 2, "clock_speed": 3600.0} | more
+    given: dict[str, Any] = {"checks": [CHECK], "hours": 2, "clock_speed": 3600.0} | more
     body = plans.plan(steps, **given).model_dump(mode="json")
     body["runbook"] |= {"slug": slug, "approvals": list(approvals), "readiness": list(readiness)}
     body["runbook"]["phases"][6]["sign_off"] = ["engineer"]
@@ -84,7 +95,9 @@ class Scene:
     def draft(cls, plan: Plan | None = None) -> Scene:
         """A draft by the dba."""
         people = make_people()
-        run = plan_services.create_run_from_plan(plan=plan or control_plan(), author=people[Role.DBA], how=HOW)
+        run = plan_services.create_run_from_plan(
+            plan=plan or control_plan(), author=people[Role.DBA], how=HOW
+        )
         return cls(run.pk, people)
 
     @classmethod
@@ -121,7 +134,9 @@ class Scene:
 
     def states(self) -> list[str]:
         """States of the nine phases."""
-        return list(PhaseRun.objects.filter(run_id=self.run_id).order_by("number").values_list("state", flat=True))
+        return list(
+            PhaseRun.objects.filter(run_id=self.run_id).order_by("number").values_list("state", flat=True)
+        )
 
     def plan_roles(self) -> tuple[Role, ...]:
         """Whose approval the plan asks for."""
@@ -130,15 +145,16 @@ class Scene:
     def sign(self, role: Role, gate: str = gates.PLAN, **more: Any) -> Any:
         """Sign as the person of the role."""
         person = more.pop("person", self.people[role])
-        given = {
-            "digest": self.run.plan_id, "step_up": step_up.prove(person, password=PASSWORD), "evidence": EVIDENCE,
+        given: dict[str, Any] = {
+            "digest": self.run.plan_id, "evidence": EVIDENCE,
+            "step_up": step_up.prove(person, password=PASSWORD),
         }  # fmt: skip
         return sign_offs.sign(self.run_id, gate=gate, role=role, person=person, how=HOW, **(given | more))
 
     def start(self, number: int, **more: Any) -> PhaseRun:
         """Start a phase as its owner."""
         owner = more.pop("person", self.people[self.phase(number).phase.owner])
-        given = {"step_up": step_up.prove(owner, password=PASSWORD), "evidence": EVIDENCE}
+        given: dict[str, Any] = {"step_up": step_up.prove(owner, password=PASSWORD), "evidence": EVIDENCE}
         return runs.start_phase(self.run_id, number=number, person=owner, how=HOW, **(given | more))
 
     def work(self, number: int, outcome: Outcome = FINISHED) -> PhaseRun:
@@ -149,7 +165,10 @@ class Scene:
         return progress.record_outcome(phase.pk, token=token, outcome=outcome)
 
     def finish(self, number: int) -> None:
-        """Work until every step is done: phase 8 through its whole window, after which source and target are found equal."""
+        """Work until every step is done.
+
+        Phase 8 through its whole window, after which source and target are found equal.
+        """
         if number == 8:
             self.work(8, Outcome(status="waiting", waiting=WINDOW))
             while not window.is_whole(self.run_id):
@@ -182,6 +201,7 @@ class Scene:
 def check_outcome(due_check_id: int, verdict: Any = "pass") -> CheckOutcome:
     """The result of a due check."""
     return CheckOutcome(
-        check=DueCheck.objects.get(pk=due_check_id).check_key, verdict=verdict, value=1.0, detail="measured", bound=">= 1",
+        check=DueCheck.objects.get(pk=due_check_id).check_key, verdict=verdict, value=1.0, detail="measured",
+        bound=">= 1",
         market_now=datetime.now(UTC), market_open=True, seconds=0.01,
     )  # fmt: skip

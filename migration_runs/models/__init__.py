@@ -15,6 +15,17 @@ from migration_runs.models.stored_plan import StoredPlan
 from migration_runs.models.verification_report import VerificationReport
 
 __all__ = [
-    "Assignment", "AuditEvent", "Confirmation", "DueCheck", "LogLine", "MonitoringWindow", "PhaseRun", "ReadinessTick",
-    "Run", "SignOff", "StepRun", "StoredPlan", "VerificationReport",
-]  # fmt: skip
+    "Assignment",
+    "AuditEvent",
+    "Confirmation",
+    "DueCheck",
+    "LogLine",
+    "MonitoringWindow",
+    "PhaseRun",
+    "ReadinessTick",
+    "Run",
+    "SignOff",
+    "StepRun",
+    "StoredPlan",
+    "VerificationReport",
+]

@@ -13,7 +13,10 @@ from migration_runs.models.phase_run import PhaseRun
 
 
 class Confirmation(models.Model):
-    """A person's word, with evidence, that a ``confirm`` step was done elsewhere (or, ``undo``, taken back). Append-only."""
+    """A person's word, with evidence, that a ``confirm`` step was done elsewhere. Append-only.
+
+    ``undo``: that it was taken back.
+    """
 
     phase = models.ForeignKey(PhaseRun, on_delete=models.PROTECT, related_name="confirmations")
     step_key = models.CharField(max_length=41)

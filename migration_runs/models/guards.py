@@ -16,7 +16,7 @@ from migration_runs.states import Transition
 
 
 class Guard(pgtrigger.Trigger):
-    """A trigger that executes ``function`` of ``sql/guards.sql`` with text arguments, and cannot be ignored."""
+    """A trigger that executes ``function`` of ``sql/guards.sql`` and cannot be ignored."""
 
     when = pgtrigger.Before
     func = "RAISE EXCEPTION 'not used: the trigger executes a function of its own';"
@@ -36,18 +36,18 @@ class Guard(pgtrigger.Trigger):
         self.arguments = tuple(str(argument) for argument in arguments)
         super().__init__(name=name, operation=operation, level=level)
 
-    def render_execute(self, model: models.Model) -> str:
+    def render_execute(self, model: models.Model) -> str:  # noqa: ARG002 - as the base class has it
         """The call that the trigger makes, instead of pgtrigger's own function."""
         return f"{self.function}({', '.join(repr(argument) for argument in self.arguments)})"
 
 
 def state_guard(transitions: tuple[Transition, ...], *, initial: str) -> Guard:
-    """Refuses inserts in any state but ``initial``, and updates of ``state`` without an arrow in the table."""
+    """Refuses inserts in another state than ``initial``, and changes of ``state`` without an arrow."""
     arrows = sorted({f"{arrow.source}>{arrow.target}" for arrow in transitions})
     return Guard(
         name="state_guard",
         function="phasegate_guard_state",
-        operation=pgtrigger.Insert | pgtrigger.UpdateOf("state"),
+        operation=pgtrigger.Insert | pgtrigger.UpdateOf("state"),  # type: ignore[no-untyped-call]
         arguments=(initial, *arrows),
     )
 
@@ -94,5 +94,5 @@ def no_truncate() -> Guard:
 
 
 def audit_chain() -> Guard:
-    """Refuses an event that does not follow the last one: next number, and the last hash as its ``prev_hash``."""
+    """Refuses an event that does not follow the last one, by number and by ``prev_hash``."""
     return Guard(name="audit_chain", function="phasegate_guard_audit_chain", operation=pgtrigger.Insert)

@@ -32,9 +32,16 @@ class ProtectedState(models.Model):
     class Meta:
         abstract = True
 
-    def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Any = None,  # noqa: ARG002 - as Django calls it
+        from_queryset: Any = None,
+    ) -> None:
         """Re-read the whole row, relations included. ``fields`` is accepted and ignored."""
-        rows = from_queryset if from_queryset is not None else type(self)._base_manager.using(using or self._state.db)
+        rows = from_queryset
+        if rows is None:
+            rows = type(self)._base_manager.using(using or self._state.db)
         fresh = rows.get(pk=self.pk)
         self.__dict__.clear()
         self.__dict__.update(fresh.__dict__)
@@ -42,6 +49,5 @@ class ProtectedState(models.Model):
 
 def state_field(states: type[Any], *, default: str) -> Any:
     """A protected FSM field over the values of an enum: only transition methods change it."""
-    return FSMField(
-        max_length=20, default=str(default), protected=True, choices=[(str(value), str(value)) for value in states]
-    )
+    choices = [(str(value), str(value)) for value in states]
+    return FSMField(max_length=20, default=str(default), protected=True, choices=choices)

@@ -12,7 +12,10 @@ from migration_runs.models.run import Run
 
 
 class MonitoringWindow(models.Model):
-    """One attempt at an uninterrupted window of checks. It ends whole, or because something broke it (``end_reason``)."""
+    """One attempt at an uninterrupted window of checks.
+
+    It ends whole, or because something broke it: ``end_reason``.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="windows")
     number = models.PositiveIntegerField()
@@ -29,7 +32,10 @@ class MonitoringWindow(models.Model):
                 fields=["run"], condition=models.Q(ended_at=None), name="one_open_window_per_run"
             ),
         ]
-        triggers: ClassVar = [guards.fixed_columns("id", "run_id", "number", "started_at"), *guards.no_delete()]
+        triggers: ClassVar = [
+            guards.fixed_columns("id", "run_id", "number", "started_at"),
+            *guards.no_delete(),
+        ]
 
     def __str__(self) -> str:
         return f"window {self.number} of run {self.run_id}"

@@ -27,7 +27,8 @@ class PhaseRun(ProtectedState):
     ``attempt`` counts from 1: each start, retry, resume, undo, and each take-over from a lost worker.
     ``waiting`` is ``engine.outcome.Waiting`` as JSON while the phase waits without a worker;
     ``look_again_at`` is when a worker should look again (none: when a person acts). ``interrupt``
-    asks to cancel the statement that runs (``pause --now``). ``schema_digest`` is the target's fingerprint at the end of the phase.
+    asks to cancel the statement that runs (``pause --now``). ``schema_digest`` is the target's fingerprint at
+    the end of the phase.
     """
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="phases")
@@ -59,7 +60,9 @@ class PhaseRun(ProtectedState):
         ordering: ClassVar = ["run_id", "number"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "number"], name="one_row_per_phase"),
-            models.CheckConstraint(condition=models.Q(number__gte=1, number__lte=9), name="phase_number_1_to_9"),
+            models.CheckConstraint(
+                condition=models.Q(number__gte=1, number__lte=9), name="phase_number_1_to_9"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["state"], name="phase_run_state")]
         triggers: ClassVar = [

@@ -44,7 +44,9 @@ class Run(ProtectedState):
     source_table = models.CharField(max_length=200)
     target_table = models.CharField(max_length=200)
     data_decision = models.CharField(max_length=6, choices=[("keep", "keep"), ("delete", "delete")])
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs_written")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs_written"
+    )
     state = state_field(RunState, default=RunState.DRAFT)
     token = models.BigIntegerField(default=0)
     planned_start = models.DateTimeField()
@@ -86,7 +88,12 @@ class Run(ProtectedState):
             guards.state_guard(RUN_TRANSITIONS, initial=RunState.DRAFT),
             guards.fixed_columns("id", "uid", "author_id", "created_at", "slug"),
             guards.fixed_columns(
-                "plan_id", "target", "source_table", "target_table", "data_decision", while_state=RunState.DRAFT
+                "plan_id",
+                "target",
+                "source_table",
+                "target_table",
+                "data_decision",
+                while_state=RunState.DRAFT,
             ),
             *guards.no_delete(),
         ]

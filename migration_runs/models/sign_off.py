@@ -40,10 +40,14 @@ class SignOff(models.Model):
         ordering: ClassVar = ["at", "id"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["run", "gate", "person"], condition=models.Q(void_at=None), name="a_person_signs_a_gate_once"
+                fields=["run", "gate", "person"],
+                condition=models.Q(void_at=None),
+                name="a_person_signs_a_gate_once",
             ),
             models.UniqueConstraint(
-                fields=["run", "gate", "role"], condition=models.Q(void_at=None), name="a_role_signs_a_gate_once"
+                fields=["run", "gate", "role"],
+                condition=models.Q(void_at=None),
+                name="a_role_signs_a_gate_once",
             ),
         ]
         triggers: ClassVar = [*guards.append_only("void_at", "void_reason")]

@@ -11,7 +11,10 @@ from migration_runs.states import StepState
 
 
 class StepRun(models.Model):
-    """What is known of one step: state, live progress (``done`` of ``total`` ``unit``s; ``note`` says why it is slow), result."""
+    """What is known of one step: its state, its live progress and its result.
+
+    ``done`` of ``total`` ``unit``s; ``note`` says why it is slow.
+    """
 
     phase = models.ForeignKey(PhaseRun, on_delete=models.PROTECT, related_name="steps")
     position = models.PositiveSmallIntegerField()

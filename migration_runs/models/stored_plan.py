@@ -12,7 +12,7 @@ from migration_runs.models import guards
 
 
 class StoredPlan(models.Model):
-    """A frozen plan. ``body`` is the plan's JSON; ``digest`` the SHA-256 of its canonical form. Never changed."""
+    """A frozen plan, never changed. ``body`` is its JSON; ``digest`` the SHA-256 of its canonical form."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     slug = models.CharField(max_length=41)

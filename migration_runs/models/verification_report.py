@@ -12,7 +12,10 @@ from migration_runs.models.run import Run
 
 
 class VerificationReport(models.Model):
-    """What one comparison of source and target found; the figures are those of ``engine.outcome.Verification``. Append-only."""
+    """What one comparison of source and target found. Append-only.
+
+    The figures are those of ``engine.outcome.Verification``.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="verifications")
     at = models.DateTimeField(default=timezone.now)
@@ -22,7 +25,8 @@ class VerificationReport(models.Model):
     extra = models.BigIntegerField()
     different = models.BigIntegerField()
     pending = models.BigIntegerField()
-    clean = models.BooleanField()
+    # Hides Model.clean(): no form ever validates a report.
+    clean = models.BooleanField()  # type: ignore[assignment]
     lowest = models.TextField(null=True, blank=True)  # noqa: DJ001  (None: there was no row)
     highest = models.TextField(null=True, blank=True)  # noqa: DJ001
     seconds = models.FloatField()

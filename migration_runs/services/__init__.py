@@ -1,4 +1,4 @@
-"""The only writers of control state: one verb, one transaction, one set of rules for pages, shell and workers.
+"""The only writers of control state: one verb, one transaction, one set of rules for whoever asks.
 
 A verb checks who asks (``people``), what the rules say (the ``may_…`` function beside it), moves the
 state machines (``moves``) and writes the audit trail (``audit``), all in one transaction; workers hear of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from django.contrib.auth.models import User
 
@@ -12,7 +13,17 @@ from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.phases import Role
 from migration_runs.selectors.views import Action
-from migration_runs.services import driving, gates, people, rollback, sealing, sign_offs, starting, submission, verification
+from migration_runs.services import (
+    driving,
+    gates,
+    people,
+    rollback,
+    sealing,
+    sign_offs,
+    starting,
+    submission,
+    verification,
+)
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState, RunState
@@ -34,24 +45,33 @@ class Offer:
     phase_states: frozenset[PhaseState] | None = None
 
 
+# fmt: off
 OFFERS = (
     Offer("submit", "Submit for approval", frozenset({S.DRAFT}), submission.may_submit),
-    Offer("withdraw", "Withdraw", frozenset({S.AWAITING_APPROVAL}), submission.may_withdraw, asks_comment=True),
     Offer(
-        "resume", "Resume", frozenset({S.IN_PROGRESS}), driving.may_resume, phase_states=frozenset({P.PAUSED}),
-        asks_comment=True,
+        "withdraw", "Withdraw", frozenset({S.AWAITING_APPROVAL}), submission.may_withdraw, asks_comment=True,
+    ),
+    Offer(
+        "resume", "Resume", frozenset({S.IN_PROGRESS}), driving.may_resume,
+        phase_states=frozenset({P.PAUSED}), asks_comment=True,
     ),
     Offer("resume", "Resume", frozenset({S.ON_HOLD}), driving.may_resume, asks_comment=True),
-    Offer("retry", "Retry", frozenset({S.IN_PROGRESS, S.ON_HOLD}), driving.may_retry, phase_states=frozenset({P.FAILED})),
+    Offer(
+        "retry", "Retry", frozenset({S.IN_PROGRESS, S.ON_HOLD}), driving.may_retry,
+        phase_states=frozenset({P.FAILED}),
+    ),
     Offer(
         "retry_rollback", "Retry the rollback", frozenset({S.ROLLING_BACK}), rollback.may_retry_rollback,
         phase_states=frozenset({P.UNDO_FAILED}),
     ),
-    Offer("pause", "Pause", frozenset({S.IN_PROGRESS}), driving.may_pause, phase_states=frozenset({P.RUNNING})),
+    Offer(
+        "pause", "Pause", frozenset({S.IN_PROGRESS}), driving.may_pause, phase_states=frozenset({P.RUNNING}),
+    ),
     Offer("hold", "Hold the run", frozenset({S.IN_PROGRESS}), driving.may_hold, asks_comment=True),
     Offer("verify", "Verify now", frozenset({S.IN_PROGRESS, S.ON_HOLD}), verification.may_request),
     Offer(
-        "cancel", "Cancel the run", frozenset({S.DRAFT, S.AWAITING_APPROVAL, S.APPROVED}), submission.may_cancel,
+        "cancel", "Cancel the run", frozenset({S.DRAFT, S.AWAITING_APPROVAL, S.APPROVED}),
+        submission.may_cancel,
         asks_comment=True, danger=True,
     ),
     Offer("seal", "Seal", frozenset({S.COMPLETED}), sealing.may_seal, danger=True),
@@ -64,7 +84,7 @@ OFFERS = (
 
 
 def allowed_actions(run: Run, person: User) -> tuple[Action, ...]:
-    """Every action that makes sense in the run's state, with ``allowed`` and, where it is not, ``why_not``."""
+    """Every action that makes sense in the run's state; ``why_not`` where it is not allowed."""
     at = Situation(run)
     actor = people.actor_of(person, how="")
     return (*_sign(at, actor), *_start(at, actor), *_others(at, actor))
@@ -82,18 +102,24 @@ def _sign(at: Situation, actor: Actor) -> list[Action]:
     found = []
     for gate in _open_gates(at):
         for role in gates.missing(at, gate):
-            why_not = _why_not(lambda gate=gate, role=role: sign_offs.may_sign(at, actor, gate=gate, role=role))
-            found.append(_signing(at, gate, role, why_not))
+            why_not = _why_not(partial(sign_offs.may_sign, at, actor, gate=gate, role=role))
+            found.append(_signing(gate, role, why_not))
             if gate == gates.PLAN:
                 found.append(
                     Action(
-                        "send_back", "Send back", not why_not, why_not, gate=gate, role=role, asks_comment=True,
-                    )  # fmt: skip
+                        "send_back",
+                        "Send back",
+                        not why_not,
+                        why_not,
+                        gate=gate,
+                        role=role,
+                        asks_comment=True,
+                    )
                 )
     return found
 
 
-def _signing(at: Situation, gate: str, role: Role, why_not: str) -> Action:
+def _signing(gate: str, role: Role, why_not: str) -> Action:
     number = gates.phase_of(gate)
     what = "Approve the plan" if number is None else f"Sign phase {number}"
     if gate.startswith("start:"):
@@ -116,7 +142,7 @@ def _start(at: Situation, actor: Actor) -> list[Action]:
     number = _next_phase(at)
     if number is None:
         return []
-    why_not = _why_not(lambda: starting.may_start(at, actor, number=number))
+    why_not = _why_not(partial(starting.may_start, at, actor, number=number))
     label = f"Start phase {number}: {phases.by_number(number).title}"
     step_up = phases.by_number(number).step_up_to_start
     return [Action("start", label, not why_not, why_not, phase=number, needs_step_up=step_up)]
@@ -138,11 +164,17 @@ def _others(at: Situation, actor: Actor) -> list[Action]:
             continue
         if offer.phase_states is not None and (phase is None or phase.state not in offer.phase_states):
             continue
-        why_not = _why_not(lambda offer=offer: offer.rule(at, actor))
+        why_not = _why_not(partial(offer.rule, at, actor))
         found.append(
             Action(
-                offer.verb, offer.label, not why_not, why_not, phase=phase.number if phase and offer.phase_states else None,
-                needs_step_up=offer.needs_step_up, asks_comment=offer.asks_comment, danger=offer.danger,
-            )  # fmt: skip
+                offer.verb,
+                offer.label,
+                not why_not,
+                why_not,
+                phase=phase.number if phase and offer.phase_states else None,
+                needs_step_up=offer.needs_step_up,
+                asks_comment=offer.asks_comment,
+                danger=offer.danger,
+            )
         )
     return found

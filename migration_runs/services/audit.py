@@ -36,7 +36,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Verified:
-    """The result of reading the whole trail. ``broken_at`` is the first number that does not fit, ``why`` the reason."""
+    """The result of reading the whole trail.
+
+    ``broken_at`` is the first number that does not fit, and ``why``.
+    """
 
     events: int
     head: Head
@@ -50,7 +53,12 @@ class Verified:
 
 
 def append(
-    *, actor: Actor, action: str, object: str, run: Run | None = None, detail: Mapping[str, Any] | None = None  # noqa: A002
+    *,
+    actor: Actor,
+    action: str,
+    object: str,  # noqa: A002 - the column's name, and the auditor's word
+    run: Run | None = None,
+    detail: Mapping[str, Any] | None = None,
 ) -> AuditEvent:
     """Write the next event in the caller's transaction, and keep other writers out until it ends.
 
@@ -108,7 +116,9 @@ def cut_off(noted: str) -> str:
     found = AuditEvent.objects.filter(seq=int(seq)).values_list("hash", flat=True).first()
     if seq == "0" or found == wanted:
         return ""
-    return f"event {seq} is gone: the end was cut off" if found is None else f"event {seq} is another than the noted one"
+    if found is None:
+        return f"event {seq} is gone: the end was cut off"
+    return f"event {seq} is another than the noted one"
 
 
 def export() -> Iterator[dict[str, Any]]:
@@ -137,7 +147,7 @@ def hash_of(event: AuditEvent) -> str:
     return hashlib.sha256(canonical_json(content_of(event)).encode()).hexdigest()
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value
     """``value`` as JSON that comes back from a jsonb column as it went in.
 
     jsonb writes 1e22 and 10000000000000000000000 alike, so whole floats become integers; it cannot hold NUL.

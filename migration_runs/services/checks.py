@@ -109,7 +109,10 @@ def begin_check(due_check_id: int) -> bool:
 
 
 def record_check(due_check_id: int, outcome: CheckOutcome, *, worker: str = "worker") -> bool:
-    """Write a check's result; False when it came too late or twice. One that failed holds the run and ends the window."""
+    """Write a check's result; False when it came too late or twice.
+
+    A failed one holds the run, ends the window.
+    """
     actor = people.worker_actor(worker)
     with transaction.atomic():
         at = situation.lock(DueCheck.objects.values_list("window__run", flat=True).get(pk=due_check_id))
@@ -127,7 +130,7 @@ def record_check(due_check_id: int, outcome: CheckOutcome, *, worker: str = "wor
         row.save()
         if outcome.verdict == "fail":
             _break(at, [row], actor=actor, what=f"check {row.check_key} failed: {outcome.detail}".strip(": "))
-        _go_on(at, actor=actor)
+        _go_on(at)
     return True
 
 
@@ -135,7 +138,10 @@ def mark_missed(*, worker: str = "sweeper") -> list[int]:
     """Mark every check that is late without a result; each run concerned is held. Returns the checks' ids."""
     late = DueCheck.objects.filter(state__in=OPEN, **_watched("window__run"))
     runs = list(
-        late.filter(late_after__lt=clock.database_now()).values_list("window__run", flat=True).distinct().order_by()
+        late.filter(late_after__lt=clock.database_now())
+        .values_list("window__run", flat=True)
+        .distinct()
+        .order_by()
     )
     missed: list[int] = []
     for run_id in runs:
@@ -161,7 +167,7 @@ def _mark_missed(run_id: int, *, actor: Actor) -> list[int]:
         if rows:
             names = sorted({row.check_key for row in rows})
             _break(at, rows, actor=actor, what=f"{len(rows)} checks were missed: {', '.join(names)}")
-            _go_on(at, actor=actor)
+            _go_on(at)
         return [row.pk for row in rows]
 
 
@@ -195,7 +201,7 @@ def _break(at: Situation, rows: list[DueCheck], *, actor: Actor, what: str) -> N
     holding.hold(at, kind=holding.HoldKind.CHECK, reason=what, actor=actor)
 
 
-def _go_on(at: Situation, *, actor: Actor) -> None:
+def _go_on(at: Situation) -> None:
     """After a result: wake the phase when the window is whole, or add a round where it needs longer.
 
     It needs longer when the market was closed for too much of it; and during a hold checks go on.
@@ -221,4 +227,3 @@ def _go_on(at: Situation, *, actor: Actor) -> None:
 def _forget(at: Situation) -> None:
     at.__dict__.pop("window", None)
     at.__dict__.pop("due_checks", None)
-

@@ -21,7 +21,8 @@ ASKED_IN = frozenset({PhaseState.RUNNING, PhaseState.PAUSING, PhaseState.PAUSED,
 def may_confirm(at: Situation, actor: Actor, *, number: int, step: str) -> tuple[PhaseRun, ConfirmStep]:
     """The phase and the step, if the actor may confirm it now.
 
-    Raises Refused for what is no such step, NotAllowed for the wrong role, IllegalMove when it is not being asked for.
+    Raises Refused for what is no such step, NotAllowed for the wrong role, IllegalMove when it is not being
+    asked for.
     """
     phase = at.phase(number)
     declared = next((s for s in at.plan.runbook.phase(number).steps if s.key == step), None)
@@ -38,7 +39,8 @@ def may_confirm(at: Situation, actor: Actor, *, number: int, step: str) -> tuple
 def confirm(run_id: int, *, phase: int, step: str, evidence: str, person: User, how: str) -> Confirmation:
     """Confirm the step that the phase waits for (while it is undone: that it was taken back), with evidence.
 
-    Raises what :func:`may_confirm` raises, and Refused for evidence that is not of the form that the runbook asks for.
+    Raises what :func:`may_confirm` raises, and Refused for evidence that is not of the form that the runbook
+    asks for.
     """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
@@ -46,12 +48,16 @@ def confirm(run_id: int, *, phase: int, step: str, evidence: str, person: User, 
     undo = row.state == PhaseState.UNDOING
     given = evidence.strip()
     if not re.search(declared.evidence_pattern, given):
-        raise Refused(f"That is not the evidence that is asked for: {declared.evidence_hint}.", rule="evidence")
+        raise Refused(
+            f"That is not the evidence that is asked for: {declared.evidence_hint}.", rule="evidence"
+        )
     confirmation, made = Confirmation.objects.get_or_create(
         phase=row, step_key=step, undo=undo, defaults={"person": person, "evidence": given}
     )
     if not made:
-        raise IllegalMove(f"'{declared.title}' was confirmed by {confirmation.person.get_username()} already.", rule="state")
+        raise IllegalMove(
+            f"'{declared.title}' was confirmed by {confirmation.person.get_username()} already.", rule="state"
+        )
     audit.append(
         actor=actor,
         run=at.run,

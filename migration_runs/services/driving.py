@@ -33,10 +33,13 @@ def may_pause(at: Situation, actor: Actor, *, now: bool = False) -> PhaseRun:
 
 
 @verb("pause")
-def pause_phase(run_id: int, *, person: User, how: str, now: bool = False, number: int | None = None) -> PhaseRun:
-    """Ask the running phase to stop at its next safe place; ``now`` has its worker cancel the statement that runs.
+def pause_phase(
+    run_id: int, *, person: User, how: str, now: bool = False, number: int | None = None
+) -> PhaseRun:
+    """Ask the running phase to stop at its next safe place.
 
-    ``number``, when given, must be the running phase. Raises NotAllowed or IllegalMove.
+    ``now`` has its worker cancel the statement that runs. ``number``, when given, must be the running phase.
+    Raises NotAllowed or IllegalMove.
     """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
@@ -62,23 +65,31 @@ def may_hold(at: Situation, actor: Actor) -> None:
     """Raises NotAllowed, or IllegalMove for a run that is not in progress."""
     actor.require(HOLDERS, "Holding a run")
     if at.run.state != RunState.IN_PROGRESS:
-        raise IllegalMove(f"{at.run.name} is {gates.words(at.run.state)}: only a run in progress is held.", rule="state")
+        raise IllegalMove(
+            f"{at.run.name} is {gates.words(at.run.state)}: only a run in progress is held.", rule="state"
+        )
 
 
 @verb("hold")
 def hold_run(run_id: int, *, reason: str, person: User, how: str) -> Run:
-    """Hold a run: its phase pauses, nothing new starts, checks go on. Raises NotAllowed, IllegalMove, Refused without a reason."""
+    """Hold a run: its phase pauses, nothing new starts, checks go on.
+
+    Raises NotAllowed, IllegalMove, Refused without a reason.
+    """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
     may_hold(at, actor)
     if not reason.strip():
-        raise Refused("Say why: whoever comes next has to know what must be gone before the run may be resumed.", rule="comment")
+        raise Refused(
+            "Say why: whoever comes next has to know what must be gone before the run may be resumed.",
+            rule="comment",
+        )
     holding.hold(at, kind=holding.HoldKind.PERSON, reason=reason.strip(), actor=actor)
     return at.run
 
 
 def may_resume(at: Situation, actor: Actor) -> None:
-    """Raises NotAllowed for who may not; IllegalMove where nothing is held or paused; Refused while an approval lacks."""
+    """Raises NotAllowed; IllegalMove where nothing is held or paused; Refused while an approval lacks."""
     run, phase = at.run, at.current
     roles = {*RESUMERS, owner_of(at, phase.number)} if phase else set(RESUMERS)
     actor.require(sorted(roles), f"Resuming {run.name}")
@@ -86,13 +97,21 @@ def may_resume(at: Situation, actor: Actor) -> None:
         left = gates.missing(at, gates.PLAN)
         if left:
             raise Refused(
-                f"{run.name} cannot be resumed: the plan's approval lacks the signature of {' and '.join(left)}.", rule="approval"
+                f"{run.name} cannot be resumed: the plan's approval lacks the signature of "
+                f"{' and '.join(left)}.",
+                rule="approval",
             )
         if phase is not None and phase.state == PhaseState.PAUSING:
-            raise IllegalMove(f"Phase {phase.number} is still on its way to a safe place. Resume once it is paused.", rule="state")
+            raise IllegalMove(
+                f"Phase {phase.number} is still on its way to a safe place. Resume once it is paused.",
+                rule="state",
+            )
         return
     if run.state != RunState.IN_PROGRESS or phase is None or phase.state != PhaseState.PAUSED:
-        raise IllegalMove(f"There is nothing to resume: {run.name} is {gates.words(run.state)} and no phase is paused.", rule="state")
+        raise IllegalMove(
+            f"There is nothing to resume: {run.name} is {gates.words(run.state)} and no phase is paused.",
+            rule="state",
+        )
 
 
 @verb("resume")
@@ -123,7 +142,9 @@ def may_retry(at: Situation, actor: Actor) -> PhaseRun:
         raise IllegalMove(f"No phase of {at.run.name} has failed: there is nothing to retry.", rule="state")
     actor.require((owner_of(at, phase.number), Role.DBA), f"Retrying phase {phase.number}")
     if at.run.state != RunState.IN_PROGRESS:
-        raise IllegalMove(f"{at.run.name} is {gates.words(at.run.state)}: resume it first, then retry.", rule="state")
+        raise IllegalMove(
+            f"{at.run.name} is {gates.words(at.run.state)}: resume it first, then retry.", rule="state"
+        )
     return phase
 
 

@@ -15,7 +15,7 @@ from migration_runs.runbook.plan import Plan
 
 @dataclass(frozen=True)
 class Evidence:
-    """The target as found: ``identity`` says which database, ``schema`` is the digest of what the plan touches."""
+    """The target as found: which database it is, and the digest of what the plan touches in it."""
 
     identity: str
     schema: str
@@ -24,11 +24,14 @@ class Evidence:
 def collect(run: Run, plan: Plan) -> Evidence:
     """Ask the target, without changing anything.
 
-    Raises Refused with the reason in plain words when it cannot be asked: nobody signs for what cannot be seen.
+    Raises Refused with the reason in plain words when it cannot be asked: nobody signs for what cannot be
+    seen.
     """
     url = settings.TARGETS.get(run.target)
     if url is None:
-        raise Refused(f"Target '{run.target}' is not set up here: set TARGET_{run.target.upper()}_URL.", rule="target")
+        raise Refused(
+            f"Target '{run.target}' is not set up here: set TARGET_{run.target.upper()}_URL.", rule="target"
+        )
     try:
         with connection.connect(str(url), application_name=f"phasegate/{run.uid.hex[:8]}/evidence") as conn:
             return Evidence(identity=fingerprint.identity(conn), schema=fingerprint.fingerprint(conn, plan))

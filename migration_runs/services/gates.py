@@ -89,7 +89,10 @@ def missing(at: Situation, gate: str) -> tuple[Role, ...]:
 
 
 def fault_of(at: Situation, sign_off: SignOff, *, evidence: Evidence | None = None) -> str:
-    """Why a signature no longer counts; empty while it does. ``evidence`` is the target as it is now, if asked."""
+    """Why a signature no longer counts; empty while it does.
+
+    ``evidence`` is the target as it is now, if asked.
+    """
     if sign_off.plan_digest != at.run.plan_id:
         return "it was given for another plan"
     if Role(sign_off.role) not in at.signer_roles.get(sign_off.person_id, frozenset()):
@@ -106,7 +109,7 @@ def fault_of(at: Situation, sign_off: SignOff, *, evidence: Evidence | None = No
 def _used(at: Situation, gate: str) -> bool:
     """Whether the start that the signature allows has happened: from then on it cannot expire."""
     number = phase_of(gate) or 1
-    return at.phase(number).started_at is not None
+    return bool(at.phase(number).started_at)
 
 
 def void(at: Situation, sign_offs: Iterable[SignOff], *, reason: str, actor: Actor) -> None:
@@ -132,10 +135,11 @@ def void_gate(at: Situation, gate: str, *, reason: str, actor: Actor) -> None:
 
 
 def refresh(run_id: int, *, actor: Actor, evidence: Evidence | None = None, gate: str = PLAN) -> None:
-    """Look again at every signature that still matters, in a transaction of its own, and act on those that are void.
+    """Look again at every signature that still matters, in a transaction of its own.
 
-    An approval that became void takes the run back to ``awaiting_approval``, or holds it once it has started.
-    ``evidence`` is held against the signatures of ``gate`` alone: a run's own steps change the schema.
+    Those that became void are marked. An approval that became void takes the run back to
+    ``awaiting_approval``, or holds it once it has started. ``evidence`` is held against the signatures of
+    ``gate`` alone: a run's own steps change the schema.
     """
     with transaction.atomic():
         at = situation.lock(run_id)
@@ -166,7 +170,7 @@ def _matters(at: Situation, gate: str) -> bool:
     state = at.phase(number).state
     if gate.startswith("start:"):
         return state in {PhaseState.PENDING, PhaseState.READY}
-    return state == PhaseState.AWAITING_SIGN_OFF
+    return bool(state == PhaseState.AWAITING_SIGN_OFF)
 
 
 def words(state: str) -> str:

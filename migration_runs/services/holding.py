@@ -46,7 +46,11 @@ def _add_reason(run: Run, *, kind: HoldKind, reason: str, actor: Actor) -> None:
         run.hold_kind = kind
     run.save(update_fields=["hold_reason", "hold_kind"])
     audit.append(
-        actor=actor, run=run, action="run.hold_reason", object=run.name, detail={"kind": kind, "reason": reason}
+        actor=actor,
+        run=run,
+        action="run.hold_reason",
+        object=run.name,
+        detail={"kind": kind, "reason": reason},
     )
 
 

@@ -1,4 +1,4 @@
-"""Leases: who executes a phase now, on the control database's clock, and the token that fences off all others."""
+"""Leases: who executes a phase now, by the control database's clock, and the token that fences off others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ def claim(phase_run_id: int, *, worker: str) -> int | None:
         with connection.cursor() as cursor:
             cursor.execute(
                 control_sql.read("lease_claim.sql"),
-                {"phase": phase_run_id, "states": STATES, "worker": worker, "seconds": rules.lease().total_seconds()},
+                {
+                    "phase": phase_run_id,
+                    "states": STATES,
+                    "worker": worker,
+                    "seconds": rules.lease().total_seconds(),
+                },
             )
             row = cursor.fetchone()
         if row is None:

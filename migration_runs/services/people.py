@@ -15,7 +15,7 @@ ROLE_NAMES = frozenset(role.value for role in Role)
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who does something, how the panel knows it (``web``, ``cli``, ``worker`` …), and with which roles."""
+    """Somebody who acts, how the panel knows it (``web``, ``cli``, ``worker`` …), and with which roles."""
 
     name: str
     how: str

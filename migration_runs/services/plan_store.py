@@ -23,7 +23,10 @@ def store(plan: Plan, *, person: User) -> StoredPlan:
 
 @lru_cache(maxsize=64)
 def plan_of(digest: str) -> Plan:
-    """The plan with this digest, parsed once per process. Raises Refused if what is stored has another digest."""
+    """The plan with this digest, parsed once per process.
+
+    Raises Refused if what is stored has another digest.
+    """
     body = StoredPlan.objects.values_list("body", flat=True).get(pk=digest)
     # A later version may know fields, with defaults, that the plan was signed without: what is stored counts.
     found = hashlib.sha256(canonical_json(body).encode()).hexdigest()

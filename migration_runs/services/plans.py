@@ -46,8 +46,9 @@ def create_run(
 ) -> Run:
     """A draft of a run: the runbook checked, and frozen with its parameters for ``target``.
 
-    ``assignments`` names people for roles; a role that is left out goes to the author as dba, else to the only person
-    who has it. ``planned_start`` defaults to now. Raises RunbookInvalid with every finding, NotAllowed, or Refused.
+    ``assignments`` names people for roles; a role that is left out goes to the author as dba, else to the
+    only person who has it. ``planned_start`` defaults to now. Raises RunbookInvalid with every finding,
+    NotAllowed, or Refused.
     """
     actor = people.actor_of(author, how=how)
     actor.require(AUTHORS, "Writing a run")
@@ -71,7 +72,10 @@ def create_run_from_plan(
     assignments: Assignments | None = None,
     planned_start: datetime | None = None,
 ) -> Run:
-    """As :func:`create_run`, of a plan that is frozen already. For code alone: no page or command takes a plan."""
+    """As :func:`create_run`, of a plan that is frozen already.
+
+    For code alone: no page or command takes a plan.
+    """
     actor = people.actor_of(author, how=how)
     actor.require(AUTHORS, "Writing a run")
     return _create(plan, actor=actor, assignments=assignments, planned_start=planned_start)
@@ -97,7 +101,9 @@ def revise_run(
     require_author(at, actor, "Changing the draft")
     run = at.run
     if run.state != RunState.DRAFT:
-        raise IllegalMove(f"{run.name} is no draft any more. Withdraw it first, then change it.", rule="state")
+        raise IllegalMove(
+            f"{run.name} is no draft any more. Withdraw it first, then change it.", rule="state"
+        )
     plan = load_plan(
         run.slug,
         target=run.target,
@@ -122,14 +128,19 @@ def load_plan(
     clock_speed: float,
     interval_minutes: float | None = None,
 ) -> Plan:
-    """The runbook as it is on disk now, frozen. Raises Refused for an unknown target or runbook, RunbookInvalid."""
+    """The runbook as it is on disk now, frozen.
+
+    Raises Refused for an unknown target or runbook, RunbookInvalid.
+    """
     if target not in settings.TARGETS:
         known = ", ".join(sorted(settings.TARGETS)) or "none"
-        raise Refused(f"There is no target '{target}' (known: {known}). Set TARGET_{target.upper()}_URL.", rule="target")
+        raise Refused(
+            f"There is no target '{target}' (known: {known}). Set TARGET_{target.upper()}_URL.", rule="target"
+        )
     if clock_speed != 1.0 and target not in settings.REHEARSAL_TARGETS:
         raise Refused(
-            f"Target '{target}' runs on real time: a compressed clock is for rehearsals. A target on which runs may be "
-            "rehearsed is named in REHEARSAL_TARGETS.",
+            f"Target '{target}' runs on real time: a compressed clock is for rehearsals. A target on which "
+            "runs may be rehearsed is named in REHEARSAL_TARGETS.",
             rule="clock-speed",
         )
     runbook = loader.load(registry.find(slug))
@@ -149,7 +160,10 @@ def interval_of(plan: Plan) -> float | None:
 
 
 def replace_plan(at: Situation, plan: Plan, *, actor: Actor) -> None:
-    """Give a draft another plan, with the steps and slots that follow from it. Does little where it is the same."""
+    """Give a draft another plan, with the steps and slots that follow from it.
+
+    Does little where it is the same.
+    """
     run = at.run
     changed = plan.digest != run.plan_id
     if changed:
@@ -160,7 +174,11 @@ def replace_plan(at: Situation, plan: Plan, *, actor: Actor) -> None:
         run.source_table, run.target_table = move.source, move.target
         at.__dict__.pop("plan", None)
         audit.append(
-            actor=actor, run=run, action="run.revise", object=run.name, detail={"plan": plan.digest, "plan_before": before}
+            actor=actor,
+            run=run,
+            action="run.revise",
+            object=run.name,
+            detail={"plan": plan.digest, "plan_before": before},
         )
     run.save()
     starts = planned_starts(plan, run.planned_start)
@@ -176,25 +194,36 @@ def replace_plan(at: Situation, plan: Plan, *, actor: Actor) -> None:
 def require_author(at: Situation, actor: Actor, what: str) -> None:
     """Raises NotAllowed for everybody but the run's author."""
     if actor.user is None or actor.user.pk != at.run.author_id:
-        raise NotAllowed(f"{what} is for the author of {at.run.name}, {at.run.author.get_username()}.", rule="author")
+        raise NotAllowed(
+            f"{what} is for the author of {at.run.name}, {at.run.author.get_username()}.", rule="author"
+        )
 
 
 def require_free_tables(run: Run, plan: Plan) -> None:
-    """Raises Refused when another active run works on one of the plan's tables. Keeps others from claiming them meanwhile."""
+    """Raises Refused when another active run works on one of the plan's tables.
+
+    Keeps others from claiming them meanwhile.
+    """
     situation.lock_tables(plan.target)
     mine = {plan.runbook.move.source, plan.runbook.move.target}
-    for other in Run.objects.filter(target=plan.target, state__in=list(RUN_ACTIVE)).exclude(pk=run.pk).order_by("id"):
+    for other in (
+        Run.objects.filter(target=plan.target, state__in=list(RUN_ACTIVE)).exclude(pk=run.pk).order_by("id")
+    ):
         shared = mine & {other.source_table, other.target_table}
         if shared:
             raise Refused(
-                f"{other.name} ({other.state.replace('_', ' ')}) works on {' and '.join(sorted(shared))} of target "
-                f"'{plan.target}'. Two runs on one table would undo each other: finish, cancel, seal or roll back that one first.",
+                f"{other.name} ({other.state.replace('_', ' ')}) works on "
+                f"{' and '.join(sorted(shared))} of target '{plan.target}'. Two runs on one table would undo "
+                "each other: finish, cancel, seal or roll back that one first.",
                 rule="one-run-per-table",
             )
 
 
 def planned_starts(plan: Plan, start: datetime) -> dict[int, datetime]:
-    """When each phase is to start: the day's slots after ``start``; phase 9 once the window has passed, at the plan's speed."""
+    """When each phase is to start.
+
+    The day's slots after ``start``; phase 9 once the window has passed, at the plan's speed.
+    """
     starts = {phase.number: start + phase.slot_start for phase in phases.PHASES}
     window = timedelta(hours=plan.runbook.window.hours / plan.clock_speed)
     starts[9] = starts[8] + window
@@ -279,13 +308,17 @@ def _person_for(role: Role, given: User | None, *, author: User) -> User:
     having = people.holders(role)
     if given is not None:
         if given not in having:
-            raise Refused(f"{given.get_username()} cannot be the run's {role.value}: not in that group.", rule="assign")
+            raise Refused(
+                f"{given.get_username()} cannot be the run's {role.value}: not in that group.", rule="assign"
+            )
         return given
     if role == Role.DBA and author in having:
         return author
     if len(having) == 1:
         return having[0]
     if not having:
-        raise Refused(f"Nobody has the role {role.value}: add somebody to that group, then try again.", rule="assign")
+        raise Refused(
+            f"Nobody has the role {role.value}: add somebody to that group, then try again.", rule="assign"
+        )
     names = ", ".join(person.get_username() for person in having)
     raise Refused(f"Name a person for the role {role.value}: {names} have it.", rule="assign")

@@ -24,8 +24,8 @@ def record_outcome(
 ) -> PhaseRun:
     """Write how a worker's turn on a phase ended, give the lease back and make what follows happen.
 
-    ``schema_digest`` is the target's fingerprint at the end of a finished phase. Returns the phase as it is now.
-    Raises LeaseLost, changing nothing, when the token is no longer the phase's.
+    ``schema_digest`` is the target's fingerprint at the end of a finished phase. Returns the phase as it is
+    now. Raises LeaseLost, changing nothing, when the token is no longer the phase's.
     """
     actor = people.worker_actor(worker)
     with transaction.atomic():
@@ -33,7 +33,8 @@ def record_outcome(
         phase = next(row for row in at.phases.values() if row.pk == phase_run_id)
         if phase.token != token:
             raise LeaseLost(
-                f"phase {phase.number} of {at.run.name} now belongs to another worker; this outcome is not written",
+                f"phase {phase.number} of {at.run.name} now belongs to another worker; this outcome is not "
+                "written",
                 kept="everything that the target's ledger calls done",
                 next_step="nothing: the other worker goes on from there",
             )
@@ -88,7 +89,9 @@ def _wait(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) -> 
         return
     if waiting.kind == "window":
         checks.ensure_window(at, actor=actor)
-    if waiting.kind == "confirmation" and _confirmed(phase, waiting.step, undo=phase.state == PhaseState.UNDOING):
+    if waiting.kind == "confirmation" and _confirmed(
+        phase, waiting.step, undo=phase.state == PhaseState.UNDOING
+    ):
         # The person was faster than the worker's way here.
         waking.wake(phase)
 

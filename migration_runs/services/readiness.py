@@ -39,7 +39,10 @@ FACTS: dict[str, Callable[[Situation], bool]] = {
     "rolled_up": lambda at: _over(at, 6),
     "verified": lambda at: at.verification is not None and at.verification.clean,
 }
-"""What the panel knows by itself. ``rolled_up``: the health checks, which see the aggregation go on, have passed."""
+"""What the panel knows by itself.
+
+``rolled_up``: the health checks, which see the aggregation go on, have passed.
+"""
 
 
 def facts(run: Run, plan: Plan) -> dict[str, bool]:
@@ -71,8 +74,12 @@ def may_tick(at: Situation, actor: Actor, *, item: str) -> ReadinessItem:
     """The item, if the actor may tick it now. Raises Refused, NotAllowed or IllegalMove with the reason."""
     found = next((known for known in at.plan.runbook.readiness if known.key == item), None)
     if found is None:
-        keys = ", ".join(known.key for known in at.plan.runbook.readiness if known.automatic is None) or "none"
-        raise Refused(f"The checklist of {at.run.name} has no item '{item}' (to tick: {keys}).", rule="readiness")
+        keys = (
+            ", ".join(known.key for known in at.plan.runbook.readiness if known.automatic is None) or "none"
+        )
+        raise Refused(
+            f"The checklist of {at.run.name} has no item '{item}' (to tick: {keys}).", rule="readiness"
+        )
     if found.automatic:
         raise Refused(f"'{item}' is ticked by the panel itself, once it is so.", rule="readiness")
     actor.require((found.role,), f"Ticking '{item}'")
@@ -85,7 +92,10 @@ def may_tick(at: Situation, actor: Actor, *, item: str) -> ReadinessItem:
 
 @verb("tick")
 def tick(run_id: int, *, item: str, person: User, how: str, evidence: str = "") -> ReadinessTick:
-    """Tick an item of the checklist, with evidence if there is some. Raises Refused, NotAllowed or IllegalMove."""
+    """Tick an item of the checklist, with evidence if there is some.
+
+    Raises Refused, NotAllowed or IllegalMove.
+    """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
     found = may_tick(at, actor, item=item)

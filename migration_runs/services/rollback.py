@@ -24,23 +24,30 @@ BUSY = frozenset({PhaseState.RUNNING, PhaseState.PAUSING, PhaseState.UNDOING, Ph
 
 
 def may_roll_back(at: Situation, actor: Actor) -> None:
-    """Raises NotAllowed for who may not, IllegalMove where there is nothing, or no longer anything, to roll back."""
+    """Raises NotAllowed; IllegalMove where there is nothing, or no longer anything, to roll back."""
     actor.require(MAY_ROLL_BACK, f"Rolling {at.run.name} back")
     if at.run.state == RunState.SEALED:
         raise IllegalMove(f"{at.run.name} is sealed: what a rollback needs was given up then.", rule="state")
     if at.run.state not in FROM:
         raise IllegalMove(
             f"{at.run.name} is {gates.words(at.run.state)}: there is nothing to roll back"
-            + (" yet. Cancel it instead." if at.run.state in {RunState.DRAFT, RunState.AWAITING_APPROVAL} else "."),
+            + (
+                " yet. Cancel it instead."
+                if at.run.state in {RunState.DRAFT, RunState.AWAITING_APPROVAL}
+                else "."
+            ),
             rule="state",
         )
 
 
 @verb("roll_back")
-def roll_back_run(run_id: int, *, typed_name: str, step_up: StepUp | None, person: User, how: str, reason: str = "") -> Run:
+def roll_back_run(
+    run_id: int, *, typed_name: str, step_up: StepUp | None, person: User, how: str, reason: str = ""
+) -> Run:
     """Begin to undo everything that the run applied. ``typed_name`` is the run's name, typed by the person.
 
-    A phase that is running is paused first. Raises NotAllowed, IllegalMove, StepUpNeeded, or Refused for another name.
+    A phase that is running is paused first. Raises NotAllowed, IllegalMove, StepUpNeeded, or Refused for
+    another name.
     """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)

@@ -8,6 +8,18 @@ from migration_runs.services.starting import start_phase
 from migration_runs.services.submission import cancel_run, send_back_run, submit_run, withdraw_run
 
 __all__ = [
-    "cancel_run", "create_run", "hold_run", "pause_phase", "resume_run", "retry_phase", "retry_rollback", "revise_run",
-    "roll_back_run", "seal_run", "send_back_run", "start_phase", "submit_run", "withdraw_run",
-]  # fmt: skip
+    "cancel_run",
+    "create_run",
+    "hold_run",
+    "pause_phase",
+    "resume_run",
+    "retry_phase",
+    "retry_rollback",
+    "revise_run",
+    "roll_back_run",
+    "seal_run",
+    "send_back_run",
+    "start_phase",
+    "submit_run",
+    "withdraw_run",
+]

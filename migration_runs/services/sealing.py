@@ -18,18 +18,25 @@ from migration_runs.states import RunState
 
 
 def may_seal(at: Situation, actor: Actor) -> None:
-    """Raises NotAllowed for all but approvers, IllegalMove unless completed, Refused before the retention has passed."""
+    """Raises NotAllowed, IllegalMove unless completed, Refused before the retention is over."""
     actor.require((Role.APPROVER,), f"Sealing {at.run.name}")
     if at.run.state != RunState.COMPLETED:
-        raise IllegalMove(f"{at.run.name} is {gates.words(at.run.state)}: only a completed run is sealed.", rule="state")
+        raise IllegalMove(
+            f"{at.run.name} is {gates.words(at.run.state)}: only a completed run is sealed.", rule="state"
+        )
     if at.run.seal_after is None or timezone.now() < at.run.seal_after:
         when = f"{at.run.seal_after:%Y-%m-%d %H:%M:%S} UTC" if at.run.seal_after else "its retention"
-        raise Refused(f"{at.run.name} can be rolled back until {when}; it is sealed after that.", rule="retention")
+        raise Refused(
+            f"{at.run.name} can be rolled back until {when}; it is sealed after that.", rule="retention"
+        )
 
 
 @verb("seal")
 def seal_run(run_id: int, *, person: User, how: str) -> Run:
-    """End the time for rollback; a worker then takes the run's ledger off the target. Raises NotAllowed, IllegalMove or Refused."""
+    """End the time for rollback; a worker then takes the run's ledger off the target.
+
+    Raises NotAllowed, IllegalMove or Refused.
+    """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
     may_seal(at, actor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -9,7 +11,17 @@ from migration_runs import phases
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused, StalePlan
 from migration_runs.models import SignOff
 from migration_runs.phases import Role
-from migration_runs.services import audit, closing, evidence, gates, holding, people, rules, situation, step_up
+from migration_runs.services import (
+    audit,
+    closing,
+    evidence,
+    gates,
+    holding,
+    people,
+    rules,
+    situation,
+    step_up,
+)
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.moves import move_phase, move_run
 from migration_runs.services.people import Actor
@@ -23,7 +35,10 @@ TWO_PEOPLE = frozenset({7, 9})
 
 
 def gate_of(run_id: int, *, phase: int | None) -> str:
-    """The gate that signing "phase N" (or, without one, the plan) means now. Raises Refused for an unknown run or phase."""
+    """The gate that signing "phase N" (or, without one, the plan) means now.
+
+    Raises Refused for an unknown run or phase.
+    """
     if phase is None:
         return gates.PLAN
     at = situation.look(run_id)
@@ -35,8 +50,8 @@ def gate_of(run_id: int, *, phase: int | None) -> str:
 def may_sign(at: Situation, actor: Actor, *, gate: str, role: Role | None = None) -> Role:
     """The role in which the actor may sign the gate now.
 
-    Raises NotAllowed for who may not (wrong role, the plan's author, a second signature), IllegalMove for a gate
-    that is not open.
+    Raises NotAllowed for who may not (wrong role, the plan's author, a second signature), IllegalMove for a
+    gate that is not open.
     """
     wanted = gates.roles_of(at.plan, gate)
     if not wanted:
@@ -50,7 +65,8 @@ def may_sign(at: Situation, actor: Actor, *, gate: str, role: Role | None = None
     binds = gates.phase_of(gate) is None or gate.startswith("start:")
     if actor.user is not None and actor.user.pk == at.run.author_id and binds:
         raise NotAllowed(
-            f"{actor.name} wrote the plan of {at.run.name}, and who wrote a plan never approves it.", rule="S2"
+            f"{actor.name} wrote the plan of {at.run.name}, and who wrote a plan never approves it.",
+            rule="S2",
         )
     _not_twice(at, actor, gate)
     left = gates.missing(at, gate)
@@ -99,9 +115,10 @@ def sign(
 ) -> SignOff:
     """Sign a gate (by default the plan's), or refuse to with a comment; the last signature opens it.
 
-    ``digest`` is the plan that the person has read (at least its first 12 digits). ``role`` may be left out where one fits. The
-    target is asked what it looks like, unless ``evidence`` says so. Raises NotAllowed, IllegalMove, StepUpNeeded,
-    StalePlan, or Refused when the target cannot be asked or a refusal has no comment.
+    ``digest`` is the plan that the person has read (at least its first 12 digits). ``role`` may be left out
+    where one fits. The target is asked what it looks like, unless ``evidence`` says so. Only approving asks
+    for a step-up. Raises NotAllowed, IllegalMove, StepUpNeeded, StalePlan, or Refused when the target cannot
+    be asked or a refusal has no comment.
     """
     actor = people.actor_of(person, how=how)
     gate = gate or gates.PLAN
@@ -114,13 +131,15 @@ def sign(
     signing_as = may_sign(at, actor, gate=gate, role=as_role)
     if len(digest) < 12 or not at.run.plan_id.startswith(digest.lower()):
         raise StalePlan(
-            f"The plan of {at.run.name} is {at.run.plan_id[:12]}, not {digest[:12]}: it has changed since it was read. "
-            "Read it again, then sign.",
+            f"The plan of {at.run.name} is {at.run.plan_id[:12]}, not {digest[:12]}: it has changed since "
+            "it was read. Read it again, then sign.",
             rule="S3",
         )
     if not approve and not comment.strip():
         raise Refused("Say why: a refused signature needs a comment.", rule="comment")
-    sign_off = _record(at, actor, gate=gate, role=signing_as, approve=approve, comment=comment, evidence=found)
+    sign_off = _record(
+        at, actor, gate=gate, role=signing_as, approve=approve, comment=comment, evidence=found
+    )
     if approve:
         _open_if_complete(at, actor, gate=gate)
     else:
@@ -142,14 +161,21 @@ def _evidence(run_id: int, gate: str) -> Evidence | None:
 
 
 def _record(
-    at: Situation, actor: Actor, *, gate: str, role: Role, approve: bool, comment: str, evidence: Evidence | None
+    at: Situation,
+    actor: Actor,
+    *,
+    gate: str,
+    role: Role,
+    approve: bool,
+    comment: str,
+    evidence: Evidence | None,
 ) -> SignOff:
     expires = gates.phase_of(gate) is None or gate.startswith("start:")
     sign_off = SignOff.objects.create(
         run=at.run,
         gate=gate,
         role=role.value,
-        person=actor.user,
+        person=cast(User, actor.user),
         plan_digest=at.run.plan_id,
         target=at.run.target,
         target_identity=evidence.identity if evidence else "",
@@ -198,7 +224,9 @@ def _refuse(at: Situation, actor: Actor, *, gate: str, comment: str) -> None:
             move_run(at.run, "send_back", actor=actor, comment=comment)
     elif gate.startswith("start:"):
         gates.void_gate(at, gate, reason=told, actor=actor)
-        holding.hold(at, kind=holding.HoldKind.PERSON, reason=f"the start of phase {number} was {told}", actor=actor)
+        holding.hold(
+            at, kind=holding.HoldKind.PERSON, reason=f"the start of phase {number} was {told}", actor=actor
+        )
     else:
         phase = at.phase(number)
         phase.error = f"Signature {told}"

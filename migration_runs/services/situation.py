@@ -26,7 +26,10 @@ from migration_runs.states import PHASE_WORKING, PhaseState
 
 
 class Situation:
-    """A run with what belongs to it, each part read on first use and then kept. For one transaction or one page."""
+    """A run with what belongs to it, each part read on first use and then kept.
+
+    For one transaction or one page.
+    """
 
     def __init__(self, run: Run, *, locked: bool = False) -> None:
         self.run = run
@@ -106,14 +109,16 @@ class Situation:
         try:
             return self.phases[number]
         except KeyError:
-            raise Refused(f"There is no phase {number}; phases are 1 to {len(phases.PHASES)}.", rule="phase") from None
+            raise Refused(
+                f"There is no phase {number}; phases are 1 to {len(phases.PHASES)}.", rule="phase"
+            ) from None
 
 
 def lock(run_id: int) -> Situation:
     """The run, locked until the transaction ends; its phases are locked when first asked for.
 
-    Everything that locks a run and its phases does so in this order. The lock leaves room for foreign keys, so
-    that a worker can write log lines meanwhile. Raises Refused for an unknown run.
+    Everything that locks a run and its phases does so in this order. The lock leaves room for foreign keys,
+    so that a worker can write log lines meanwhile. Raises Refused for an unknown run.
     """
     run = Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
     if run is None:
@@ -132,7 +137,9 @@ def look(run_id: int) -> Situation:
 def lock_tables(alias: str) -> None:
     """Let nobody else claim tables of the target ``alias`` until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"phasegate tables of {alias}"])
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"phasegate tables of {alias}"]
+        )
 
 
 def _unknown(run_id: int) -> Refused:

@@ -32,8 +32,8 @@ def owner_of(at: Situation, number: int) -> Role:
 def may_start(at: Situation, actor: Actor, *, number: int) -> PhaseRun:
     """The phase, if the actor may start it now, but for the step-up.
 
-    Raises NotAllowed for the wrong role; IllegalMove out of order, twice, on hold; Refused for what is missing:
-    approvals, readiness, a whole window, a clean verification, the approval of the cleanup.
+    Raises NotAllowed for the wrong role; IllegalMove out of order, twice, on hold; Refused for what is
+    missing: approvals, readiness, a whole window, a clean verification, the approval of the cleanup.
     """
     phase = at.phase(number)
     actor.require((owner_of(at, number),), f"Starting phase {number} of {at.run.name}")
@@ -58,18 +58,22 @@ def _in_turn(at: Situation, phase: PhaseRun) -> None:
         by = f" by {phase.started_by.get_username()}" if phase.started_by else ""
         when = f" at {phase.started_at:%H:%M:%S} UTC{by}" if phase.started_at else ""
         raise IllegalMove(
-            f"Phase {number} of {run.name} was started already{when}: it is {gates.words(phase.state)}.", rule="state"
+            f"Phase {number} of {run.name} was started already{when}: it is {gates.words(phase.state)}.",
+            rule="state",
         )
     if number == FIRST and run.state == RunState.APPROVED:
         return
     if run.state != RunState.IN_PROGRESS:
         hint = " Phase 1 starts it." if run.state == RunState.APPROVED else ""
         why = f" {run.hold_reason}" if run.hold_reason else ""
-        raise IllegalMove(f"{run.name} is {gates.words(run.state)}: phase {number} cannot start.{hint}{why}", rule="state")
+        raise IllegalMove(
+            f"{run.name} is {gates.words(run.state)}: phase {number} cannot start.{hint}{why}", rule="state"
+        )
     if phase.state != PhaseState.READY:
         before = next(p for p in at.phases.values() if p.state != PhaseState.DONE)
         raise IllegalMove(
-            f"Phase {number} cannot start: phase {before.number} ({before.phase.title}) is {gates.words(before.state)}. "
+            f"Phase {number} cannot start: phase {before.number} ({before.phase.title}) is "
+            f"{gates.words(before.state)}. "
             "Phases go in order.",
             rule="order",
         )
@@ -83,16 +87,23 @@ def _approved(at: Situation, gate: str) -> None:
 
 
 def require_healthy(at: Situation) -> None:
-    """Raises Refused, saying what is missing, unless the window is whole and the last verification clean. No role opens this."""
+    """Raises Refused, saying what is missing, unless the window is whole and the last verification clean.
+
+    No role opens this.
+    """
     verdict = verdict_of(at)
     if not verdict.whole:
-        raise Refused(f"Cleanup is locked: the monitoring window is not whole: {'; '.join(verdict.lacks)}.", rule="window")
+        raise Refused(
+            f"Cleanup is locked: the monitoring window is not whole: {'; '.join(verdict.lacks)}.",
+            rule="window",
+        )
     report = at.verification
     if report is None:
         raise Refused("Cleanup is locked: source and target have not been verified yet.", rule="verification")
     if not report.clean:
         raise Refused(
-            f"Cleanup is locked: the last verification ({report.at:%Y-%m-%d %H:%M:%S} UTC) found {report.missing} missing, "
+            f"Cleanup is locked: the last verification ({report.at:%Y-%m-%d %H:%M:%S} UTC) found "
+            f"{report.missing} missing, "
             f"{report.extra} extra and {report.different} different rows.",
             rule="verification",
         )
@@ -117,14 +128,20 @@ def start_phase(
 ) -> PhaseRun:
     """Start a phase; workers hear of it once this is committed.
 
-    Before it, every signature that still matters is looked at again, and what became void has its consequences even
-    though the start is then refused. Phases 1 and 9 ask the target what it looks like, unless ``evidence`` says so.
-    Raises what :func:`may_start` raises, StepUpNeeded for phases 7 and 9, Refused when the target cannot be asked.
+    Before it, every signature that still matters is looked at again, and what became void has its
+    consequences even though the start is then refused. Phases 1 and 9 ask the target what it looks like,
+    unless ``evidence`` says so. Raises what :func:`may_start` raises, StepUpNeeded for phases 7 and 9,
+    Refused when the target cannot be asked.
     """
     actor = people.actor_of(person, how=how)
     at = situation.look(run_id)
     gate = _gate_before(at.phase(number).number)
-    if gate and evidence is None and at.run.state in gates.PLAN_MATTERS and owner_of(at, number) in actor.roles:
+    if (
+        gate
+        and evidence is None
+        and at.run.state in gates.PLAN_MATTERS
+        and owner_of(at, number) in actor.roles
+    ):
         evidence = evidence_service.collect(at.run, at.plan)
     gates.refresh(run_id, actor=actor, evidence=evidence if gate else None, gate=gate or gates.PLAN)
     with transaction.atomic():

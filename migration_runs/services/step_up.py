@@ -35,8 +35,13 @@ def require(step_up: StepUp | None, *, actor: Actor, what: str) -> None:
     if step_up is None:
         raise StepUpNeeded(f"{what} asks for your password again.", rule="step-up")
     if actor.user is None or step_up.person_id != actor.user.pk:
-        raise StepUpNeeded(f"{what} asks for your own password; the proof is somebody else's.", rule="step-up")
+        raise StepUpNeeded(
+            f"{what} asks for your own password; the proof is somebody else's.", rule="step-up"
+        )
     age = timezone.now() - step_up.at
     if not 0 <= age.total_seconds() <= rules.step_up_valid().total_seconds():
         minutes = rules.step_up_valid().total_seconds() / 60
-        raise StepUpNeeded(f"{what}: the password was given more than {minutes:g} minutes ago. Give it again.", rule="step-up")
+        raise StepUpNeeded(
+            f"{what}: the password was given more than {minutes:g} minutes ago. Give it again.",
+            rule="step-up",
+        )

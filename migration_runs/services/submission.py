@@ -29,15 +29,17 @@ def may_submit(at: Situation, actor: Actor) -> None:
     plans.require_author(at, actor, "Submitting it")
     actor.require(plans.AUTHORS, "Submitting a run")
     if at.run.state != RunState.DRAFT:
-        raise IllegalMove(f"{at.run.name} is {gates.words(at.run.state)}: only a draft is submitted.", rule="state")
+        raise IllegalMove(
+            f"{at.run.name} is {gates.words(at.run.state)}: only a draft is submitted.", rule="state"
+        )
 
 
 @verb("submit")
 def submit_run(run_id: int, *, person: User, how: str) -> Run:
     """Freeze the plan, as the runbook is on disk now, and ask for the approvals.
 
-    Raises RunbookInvalid, NotAllowed, IllegalMove, or Refused when another run works on the same tables or when the
-    sweeper is too slow for the plan's checks.
+    Raises RunbookInvalid, NotAllowed, IllegalMove, or Refused when another run works on the same tables or
+    when the sweeper is too slow for the plan's checks.
     """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
@@ -52,7 +54,7 @@ def submit_run(run_id: int, *, person: User, how: str) -> Run:
 
 
 def _frozen_again(at: Situation) -> Plan:
-    """The plan from the runbook as it is now; a runbook that is no longer there leaves the plan as it was frozen."""
+    """The plan from the runbook as it is now; as it was frozen, where the runbook is no longer there."""
     if at.run.slug not in {entry.slug for entry in registry.available()}:
         return at.plan
     return plans.load_plan(
@@ -70,7 +72,8 @@ def require_sweeper_in_time(plan: Plan) -> None:
     interval = WindowRule.of(plan).interval.total_seconds()
     if interval < settings.SWEEP_SECONDS:
         raise Refused(
-            f"The plan has checks every {interval:g} s, but the sweeper looks every {settings.SWEEP_SECONDS:g} s: they would be "
+            f"The plan has checks every {interval:g} s, but the sweeper looks every "
+            f"{settings.SWEEP_SECONDS:g} s: they would be "
             f"missed. Set SWEEP_SECONDS to {interval:g} or less, or use a slower clock.",
             rule="sweeper",
         )
@@ -81,13 +84,17 @@ def may_withdraw(at: Situation, actor: Actor) -> None:
     plans.require_author(at, actor, "Withdrawing it")
     if at.run.state != RunState.AWAITING_APPROVAL:
         raise IllegalMove(
-            f"{at.run.name} is {gates.words(at.run.state)}: only a run that waits for approval is withdrawn.", rule="state"
+            f"{at.run.name} is {gates.words(at.run.state)}: only a run that waits for approval is withdrawn.",
+            rule="state",
         )
 
 
 @verb("withdraw")
 def withdraw_run(run_id: int, *, person: User, how: str, comment: str = "") -> Run:
-    """Take a run back from approval; signatures that were given become void. Raises NotAllowed or IllegalMove."""
+    """Take a run back from approval; signatures that were given become void.
+
+    Raises NotAllowed or IllegalMove.
+    """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
     may_withdraw(at, actor)
@@ -97,20 +104,29 @@ def withdraw_run(run_id: int, *, person: User, how: str, comment: str = "") -> R
 
 
 def send_back_run(run_id: int, *, comment: str, person: User, how: str) -> Run:
-    """Refuse the plan with a comment: the run is its author's draft again. As refusing to sign; raises what that raises."""
+    """Refuse the plan with a comment.
+
+    The run is its author's draft again. As refusing to sign; raises what that raises.
+    """
     digest = situation.look(run_id).run.plan_id
-    sign_offs.sign(run_id, gate=gates.PLAN, digest=digest, approve=False, comment=comment, person=person, how=how)
+    sign_offs.sign(
+        run_id, gate=gates.PLAN, digest=digest, approve=False, comment=comment, person=person, how=how
+    )
     return Run.objects.get(pk=run_id)
 
 
 def may_cancel(at: Situation, actor: Actor) -> None:
-    """Raises NotAllowed for all but the author, approvers and dbas; IllegalMove once the run has changed something."""
+    """Raises NotAllowed for all but the author, approvers and dbas; IllegalMove once the run has started."""
     if actor.user is None or actor.user.pk != at.run.author_id or not actor.roles:
         actor.require((Role.APPROVER, Role.DBA), f"Cancelling {at.run.name}")
     if at.run.state not in CANCELLABLE:
         raise IllegalMove(
             f"{at.run.name} is {gates.words(at.run.state)}: "
-            + ("it is over." if at.run.finished_at else "once it has started, cancelling it is rolling it back."),
+            + (
+                "it is over."
+                if at.run.finished_at
+                else "once it has started, cancelling it is rolling it back."
+            ),
             rule="state",
         )
 
@@ -124,5 +140,3 @@ def cancel_run(run_id: int, *, person: User, how: str, comment: str = "") -> Run
     at.run.finished_at = timezone.now()
     move_run(at.run, "cancel", actor=actor, comment=comment)
     return at.run
-
-

@@ -21,8 +21,9 @@ R = TypeVar("R")
 def verb(action: str, *, atomic: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function with keyword arguments ``person`` and ``how`` (and the run's id first, if any) a verb.
 
-    It runs in one transaction (``atomic`` false: it opens its own). If it refuses, everything it did is rolled
-    back, one event ``refused`` is written in a transaction of its own, and the refusal goes on to the caller.
+    It runs in one transaction (``atomic`` false: it opens its own). If it refuses, everything it did is
+    rolled back, one event ``refused`` is written in a transaction of its own, and the refusal goes on to the
+    caller.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -37,9 +38,11 @@ def verb(action: str, *, atomic: bool = True) -> Callable[[Callable[P, R]], Call
                 _record(refusal, action=action, run_id=args[0] if args else None, given=dict(kwargs))
                 raise
             except TransitionNotAllowed as error:
-                refusal = IllegalMove(f"{action.replace('_', ' ')} is not possible now: {error}", rule="state")
-                _record(refusal, action=action, run_id=args[0] if args else None, given=dict(kwargs))
-                raise refusal from error
+                illegal = IllegalMove(
+                    f"{action.replace('_', ' ')} is not possible now: {error}", rule="state"
+                )
+                _record(illegal, action=action, run_id=args[0] if args else None, given=dict(kwargs))
+                raise illegal from error
 
         return wrapper
 
@@ -51,7 +54,9 @@ def _record(refusal: PhasegateError, *, action: str, run_id: Any, given: dict[st
     run = Run.objects.filter(pk=run_id).first() if isinstance(run_id, int) else None
     person = cast(User, given.get("person") or given.get("author"))
     detail = {"reason": str(refusal), "rule": getattr(refusal, "rule", "") or type(refusal).__name__}
-    detail |= {name: given[name] for name in ("number", "gate", "role", "item") if given.get(name) is not None}
+    detail |= {
+        name: given[name] for name in ("number", "gate", "role", "item") if given.get(name) is not None
+    }
     with transaction.atomic():
         audit.append(
             actor=people.actor_of(person, how=str(given["how"])),

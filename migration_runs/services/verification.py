@@ -24,13 +24,14 @@ COPIED = 4
 
 
 def may_request(at: Situation, actor: Actor) -> None:
-    """Raises NotAllowed without a role that works on runs, IllegalMove where there are not yet, or no longer, two sides to compare."""
+    """Raises NotAllowed; IllegalMove where there are not yet, or no longer, two sides to compare."""
     actor.require([role for role in Role if role is not Role.AUDITOR], "Asking for a verification")
     copied = at.phase(COPIED).state in {PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE}
     retired = at.phase(9).state not in {PhaseState.PENDING, PhaseState.READY}
     if at.run.state not in WHEN or not copied or retired:
         raise IllegalMove(
-            f"{at.run.name} is {gates.words(at.run.state)}; source and target are compared between the end of phase 4 "
+            f"{at.run.name} is {gates.words(at.run.state)}; source and target are compared between the end "
+            "of phase 4 "
             "and the start of phase 9.",
             rule="state",
         )
@@ -38,7 +39,10 @@ def may_request(at: Situation, actor: Actor) -> None:
 
 @verb("verify")
 def request(run_id: int, *, person: User, how: str) -> None:
-    """Have source and target compared soon, by the verification's own worker. Raises NotAllowed or IllegalMove."""
+    """Have source and target compared soon, by the verification's own worker.
+
+    Raises NotAllowed or IllegalMove.
+    """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
     may_request(at, actor)
@@ -54,7 +58,10 @@ def record(run_id: int, verification: Verification, *, worker: str = "worker") -
         figures = dataclasses.asdict(verification) | {"columns": list(verification.columns)}
         figures["examples"] = [dataclasses.asdict(example) for example in verification.examples]
         report = VerificationReport.objects.create(run=at.run, clean=verification.clean, **figures)
-        counts = {name: figures[name] for name in ("source_rows", "target_rows", "missing", "extra", "different", "pending")}
+        counts = {
+            name: figures[name]
+            for name in ("source_rows", "target_rows", "missing", "extra", "different", "pending")
+        }
         if not verification.clean:
             audit.append(
                 actor=actor, run=at.run, action="verification.fail", object=at.run.name, detail=counts
@@ -69,7 +76,9 @@ def _hold_monitoring(at: Situation, found: Verification, *, actor: Actor) -> Non
         return
     if at.phase(9).state not in {PhaseState.PENDING, PhaseState.READY}:
         return
-    reason = f"verification found {found.missing} missing, {found.extra} extra, {found.different} different rows"
+    reason = (
+        f"verification found {found.missing} missing, {found.extra} extra, {found.different} different rows"
+    )
     if checks.is_watched(at):
         checks.end_window(at, reason=reason, actor=actor)
     holding.hold(at, kind=holding.HoldKind.CHECK, reason=reason, actor=actor)

@@ -41,7 +41,10 @@ class WindowRule:
 
     @property
     def lateness(self) -> timedelta:
-        """How long after its due time a check may still finish: a quarter of the interval, ten seconds at least."""
+        """How long after its due time a check may still finish.
+
+        A quarter of the interval, ten seconds at least.
+        """
         return max(self.interval / 4, GRACE)
 
     @property
@@ -52,7 +55,10 @@ class WindowRule:
 
 @dataclass(frozen=True)
 class WindowVerdict:
-    """What is known of a window. ``broken`` cannot heal; ``lacks`` says in plain words what is missing to be whole."""
+    """What is known of a window.
+
+    ``broken`` cannot heal; ``lacks`` says in plain words what is missing to be whole.
+    """
 
     whole: bool
     broken: bool
@@ -71,7 +77,10 @@ def judge(
     lacks = []
     if interrupted:
         lacks.append(f"it was interrupted: {interrupted}")
-    lacks += [f"{r.check_key} of round {r.round} {'was missed' if r.state == DueCheck.State.MISSED else 'failed'}" for r in bad]
+    lacks += [
+        f"{r.check_key} of round {r.round} {'was missed' if r.state == DueCheck.State.MISSED else 'failed'}"
+        for r in bad
+    ]
     if now - started_at < rule.length:
         lacks.append(f"it ends at {started_at + rule.length:%Y-%m-%d %H:%M:%S} UTC")
     if waiting:
@@ -92,7 +101,11 @@ def verdict_of(at: Situation) -> WindowVerdict:
     # A window that was found whole is judged as of its end: nothing is due in it any more.
     now = window.ended_at or clock.database_now()
     return judge(
-        at.due_checks, rule=WindowRule.of(at.plan), started_at=window.started_at, now=now, interrupted=interrupted
+        at.due_checks,
+        rule=WindowRule.of(at.plan),
+        started_at=window.started_at,
+        now=now,
+        interrupted=interrupted,
     )
 
 

@@ -7,8 +7,8 @@ import pytest
 from migration_runs.engine.outcome import Outcome
 from migration_runs.models import AuditEvent, SignOff
 from migration_runs.phases import Role
-from migration_runs.services import actions, audit, gates, runs, step_up
-from tests.control import HOW, PASSWORD, Scene
+from migration_runs.services import actions, audit, gates, leases, progress, runs, step_up, verification
+from tests.control import CLEAN, HOW, PASSWORD, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -28,16 +28,19 @@ def test_six_people_take_a_run_from_draft_to_completed() -> None:
     assert set(scene.states()) == {"done"}
     assert run.completed_at is not None
     assert run.seal_after is not None
-    assert SignOff.objects.filter(run=run, approved=True, void_at=None).count() == 11  # plan, nine phases, start of 9
+    assert SignOff.objects.filter(run=run, approved=True, void_at=None).count() == 11
     assert audit.verify().intact
 
 
 def test_every_transition_and_signature_has_exactly_one_event() -> None:
     scene = Scene.at_phase(2)
-    told = list(AuditEvent.objects.filter(run_id=scene.run_id).order_by("seq").values_list("action", flat=True))
+    told = list(
+        AuditEvent.objects.filter(run_id=scene.run_id).order_by("seq").values_list("action", flat=True)
+    )
     assert told == [
-        "run.create", "run.assign", "run.submit", "sign_off.approve", "run.approve", "run.start", "phase.make_ready",
-        "phase.start", "phase.finish", "sign_off.approve", "phase.sign", "phase.make_ready",
+        "run.create", "run.assign", "run.submit", "sign_off.approve", "run.approve", "run.start",
+        "phase.make_ready", "phase.start", "phase.finish", "sign_off.approve", "phase.sign",
+        "phase.make_ready",
     ]  # fmt: skip
 
 
@@ -45,9 +48,6 @@ def test_every_transition_and_signature_has_exactly_one_event() -> None:
 def test_rollback_from_every_phase_undoes_what_was_done_last_first(number: int) -> None:
     scene = Scene.at_phase(number)
     if number == 9:
-        from migration_runs.services import verification
-        from tests.control import CLEAN
-
         verification.record(scene.run_id, CLEAN)
         scene.sign(Role.APPROVER, gates.start_gate(9))
     scene.start(number)
@@ -79,8 +79,6 @@ def test_rolling_back_an_approved_run_ends_it_at_once() -> None:
 
 
 def test_phase_that_a_worker_holds_reaches_a_safe_place_before_it_is_undone() -> None:
-    from migration_runs.services import leases, progress
-
     scene = Scene.at_phase(4)
     scene.start(4)
     token = leases.claim(scene.phase(4).pk, worker="worker-1")
@@ -94,7 +92,9 @@ def test_phase_that_a_worker_holds_reaches_a_safe_place_before_it_is_undone() ->
 def test_failed_undo_is_told_and_tried_again() -> None:
     scene = Scene.at_phase(3)
     roll_back(scene)
-    scene.work(2, Outcome(status="failed", step="holds", error="the target does not answer", next_step="wait"))
+    scene.work(
+        2, Outcome(status="failed", step="holds", error="the target does not answer", next_step="wait")
+    )
     assert scene.phase(2).state == "undo_failed"
     assert scene.phase(2).error == "the target does not answer"
     assert scene.phase(1).state == "done"
@@ -107,7 +107,12 @@ def test_failed_undo_is_told_and_tried_again() -> None:
 def test_failed_phase_is_tried_again_and_goes_on() -> None:
     scene = Scene.at_phase(2)
     scene.start(2)
-    scene.work(2, Outcome(status="failed", step="holds", error="no unique index", kept="nothing changed", next_step="repair"))
+    scene.work(
+        2,
+        Outcome(
+            status="failed", step="holds", error="no unique index", kept="nothing changed", next_step="repair"
+        ),
+    )
     failed = scene.phase(2)
     assert (failed.state, failed.error, failed.kept, failed.next_step) == (
         "failed", "no unique index", "nothing changed", "repair",

@@ -45,9 +45,12 @@ def test_trigger_has_exactly_the_arrows_of_the_table(
     assert arguments == [initial, *sorted({f"{arrow.source}>{arrow.target}" for arrow in table})]
 
 
-@pytest.mark.parametrize(("states", "table", "initial"), [(RunState, RUN_TRANSITIONS, "draft"), (PhaseState, PHASE_TRANSITIONS, "pending")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("states", "table", "initial"),
+    [(RunState, RUN_TRANSITIONS, "draft"), (PhaseState, PHASE_TRANSITIONS, "pending")],
+)
 def test_every_state_is_reached_and_every_arrow_has_a_reason(
-    states: type[RunState] | type[PhaseState], table: tuple[Transition, ...], initial: str
+    states: type[RunState | PhaseState], table: tuple[Transition, ...], initial: str
 ) -> None:
     reached = {initial}
     while more := {str(arrow.target) for arrow in table if arrow.source in reached} - reached:

@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """``verify``, ``head`` and ``export``."""
         commands = parser.add_subparsers(dest="command", required=True)
-        verify = commands.add_parser("verify", help="read the whole trail; exit 1 at the first event that does not fit")
+        verify = commands.add_parser(
+            "verify", help="read the whole trail; exit 1 at the first event that does not fit"
+        )
         verify.add_argument("--json", action="store_true", help="print one JSON object")
         verify.add_argument(
             "--head", metavar="SEQ:HASH", help="a head noted earlier elsewhere: the trail must still hold it"
@@ -27,7 +29,7 @@ class Command(BaseCommand):
         commands.add_parser("head", help="print the last event as SEQ:HASH, to be kept outside")
         commands.add_parser("export", help="print every event as a line of JSON, oldest first")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - as Django calls it
         """Dispatch to the subcommand."""
         match options["command"]:
             case "verify":
@@ -46,12 +48,22 @@ class Command(BaseCommand):
             why = audit.cut_off(noted)
         broken_at = result.broken_at
         if as_json:
-            told = {"events": result.events, "verified": not why, "broken_at": broken_at, "why": why, "head": result.head.hash}
+            told = {
+                "events": result.events,
+                "verified": not why,
+                "broken_at": broken_at,
+                "why": why,
+                "head": result.head.hash,
+            }
             self.stdout.write(json.dumps(told))
         elif not why:
-            self.stdout.write(f"{result.events} events, all as written. Head {result.head.seq}:{result.head.hash}")
+            self.stdout.write(
+                f"{result.events} events, all as written. Head {result.head.seq}:{result.head.hash}"
+            )
         else:
             place = f" at event {broken_at}" if broken_at else ""
-            self.stderr.write(f"The audit trail is broken{place}: {why}. {result.events} events before it are as written.")
+            self.stderr.write(
+                f"The audit trail is broken{place}: {why}. {result.events} events before it are as written."
+            )
         if why:
             sys.exit(1)

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Write docs/reference/state-machines.md from the transition tables of migration_runs/states.py."
     requires_system_checks: list[str] = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - as Django calls it
         """Write the page and say where."""
         path = Path(settings.BASE_DIR) / "docs" / "reference" / "state-machines.md"
         path.parent.mkdir(parents=True, exist_ok=True)
