@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pydantic
 
 from migration_runs.exceptions import Finding, RunbookInvalid
 from migration_runs.runbook import draft, lint, toml_lines
-from migration_runs.runbook.plan import Runbook
+from migration_runs.runbook.plan import Runbook, canonical_json
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def check(folder: Path) -> Checked:
             )
         findings += lint.lint(runbook, read.lines)
     return Checked(runbook, tuple(sorted(set(findings), key=lambda one: (one.path, one.line, one.message))))
+
+
+def digest(runbook: Runbook) -> str:
+    """SHA-256 of the runbook's meaning, 64 hexadecimal digits; a plan's digest is another, with its parameters."""
+    return hashlib.sha256(canonical_json(runbook.model_dump(mode="json")).encode()).hexdigest()
 
 
 def _at(read: draft.Draft, place: toml_lines.Path, message: str) -> Finding:
