@@ -50,10 +50,11 @@ def deploy(
     did not come back; the deployment itself stays written, so a component that starts later is on it.
     """
     try:
+        # looked up first: who notices the deployment at once is gone for the moment of its restart
+        before = running(conn)
         conn.execute(
             sql_files.read("deployment/deploy"), {"version": version, "components": list(COMPONENTS)}
         )
-        before = running(conn)
     except psycopg.errors.UndefinedTable as error:
         raise NotInstalled("this target has no bars tables; run `manage.py bars load` first") from error
     long_lived = [c for c in ("feed", "aggregator") if any(name.startswith(f"bars-{c}/") for name in before)]

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from bars import connections, deployment, feed, loading, market, service
-from bars.exceptions import DerivationFailed
+from bars.exceptions import DeploymentTimedOut, DerivationFailed
 from controlpanel.embedded_databases import TargetUrls
 from tests.processes import Processes
 
@@ -404,3 +404,13 @@ def test_a_feed_killed_at_any_moment_loses_no_minute(conn: Conn, processes: Proc
 def test_a_deployment_without_running_processes_is_done_at_once(conn: Conn) -> None:
     deployment.deploy(conn, version="migrated", timeout=timedelta(seconds=1))
     assert deployment.deployed_version(conn, "signals") == "migrated"
+
+
+def test_who_does_not_restart_is_named_and_the_deployment_stays(conn: Conn, bars_target: TargetUrls) -> None:
+    stuck = connections.connect(bars_target.app_url, application_name="bars-aggregator/legacy")
+    with (
+        stuck,
+        pytest.raises(DeploymentTimedOut, match=r"aggregator did not restart .* bars-aggregator/legacy"),
+    ):
+        deployment.deploy(conn, version="migrated", timeout=timedelta(seconds=0.3))
+    assert deployment.deployed_version(conn, "aggregator") == "migrated"
