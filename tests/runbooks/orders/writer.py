@@ -21,8 +21,8 @@ import psycopg
 
 TABLES = {"old": "sales.order_line_old", "new": "sales.order_line"}
 PLACE = {
-    "old": "SELECT sales.place_line(%s, %s, %s, %s, %s)",
-    "new": "SELECT sales.place_line_direct(%s, %s, %s, %s, %s)",
+    "old": "SELECT sales.place_line(%s::bigint, %s::text, %s::integer, %s::numeric, %s::text)",
+    "new": "SELECT sales.place_line_direct(%s::bigint, %s::text, %s::integer, %s::numeric, %s::text)",
 }
 DELETE = {
     "old": "DELETE FROM sales.order_line_old WHERE order_id = %s AND sku = %s",
