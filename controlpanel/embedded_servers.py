@@ -35,9 +35,7 @@ class Postgres(Server):
         pgdata, account = self.place.pgdata, self.place.account
         if pgdata.is_dir():
             self._check_version()
-            (pgdata / "postmaster.pid").unlink(
-                missing_ok=True
-            )  # stop_orphan made sure that nobody is behind it
+            self._clear_postmaster_file(pgdata / "postmaster.pid")
             return
         partial = pgdata.with_name("pgdata.new")
         if partial.exists():
