@@ -23,7 +23,6 @@ from migration_runs.exceptions import StepFailed, StopRequested
 from migration_runs.runbook.plan import Plan
 
 _LEFT_OUT = (
-    " ACL ",
     " DEFAULT ACL ",
     " EVENT TRIGGER ",
     " PUBLICATION",
@@ -93,12 +92,19 @@ def dump_command(
 
 
 class Restoring:
-    """Restores one archive file into the job's scratch database, section by section."""
+    """Restores one archive file into the job's scratch database, section by section.
 
-    def __init__(self, job: Job, reporter: Reporter, path: Path, wanted: Scope) -> None:
+    With ``owners`` objects get their owners and privileges, which the roles must allow; without, all belong
+    to the role that restores.
+    """
+
+    def __init__(
+        self, job: Job, reporter: Reporter, path: Path, wanted: Scope, *, owners: bool = False
+    ) -> None:
         assert job.scratch_url is not None
         self.program = pg_programs.find("pg_restore", job.pg_bin_dir)
         self.path = path
+        self.ownership = [] if owners else ["--no-owner", "--no-privileges"]
         self.reporter = reporter
         self.environment = pg_programs.environment(
             job.scratch_url, application_name=connection.application_name(job.run_uid, job.worker)
@@ -117,7 +123,7 @@ class Restoring:
         ]
         with _list_file(entries) as chosen:
             command = [
-                str(self.program), "--no-owner", "--no-privileges", "--exit-on-error", "--no-password",
+                str(self.program), *self.ownership, "--exit-on-error", "--no-password",
                 f"--section={section}", f"--use-list={chosen}",
                 f"--dbname={self.environment['PGDATABASE']}", str(self.path),
             ]  # fmt: skip

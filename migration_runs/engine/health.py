@@ -200,6 +200,8 @@ def _measure(
     with conn.transaction():
         conn.execute("SET TRANSACTION READ ONLY")
         rows = script.execute(conn, file, parameters)
+    if not rows:
+        return None, ""
     if len(rows) != 1 or "value" not in rows[0]:
         raise EngineError(f"{file.path} must return one row with value (and detail); it returned {len(rows)}")
     value, detail = rows[0]["value"], rows[0].get("detail")

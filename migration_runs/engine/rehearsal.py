@@ -6,6 +6,7 @@ assertion or a verdict says does not count, since a sample has few of the rows t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,7 +46,7 @@ class Rehearsal:
         """Execute everything; how many files. Raises StepFailed naming phase, step, file and line."""
         for phase in self.plan.runbook.phases:
             for step in phase.steps:
-                self._guard(f"phase {phase.number}, step {step.key}", lambda step=step: self._step(step))
+                self._guard(f"phase {phase.number}, step {step.key}", functools.partial(self._step, step))
         for undoing in reversed(self.undoings):
             self._guard(f"undoing {undoing.place}", undoing.work)
         return self.files
@@ -170,7 +171,7 @@ class Rehearsal:
             rows = script.execute(
                 self.conn, file, {**self.plan.parameters, **values, "period_from": now - hour}
             )
-        if len(rows) != 1 or "value" not in rows[0]:
+        if len(rows) > 1 or any("value" not in row for row in rows):
             raise StepFailed(f"{file.path} must return one row with value (and detail)")
 
     def _execute(self, file: SqlFile) -> list[script.Row]:

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from migration_runs.engine import archive, connection, pg_programs, statements
 from migration_runs.engine.job import Job, Reporter
+from migration_runs.engine.scratch import empty
 from migration_runs.exceptions import StepFailed
 
 WHOLE_ROWS = 5_000
@@ -45,8 +46,12 @@ def lay_out(job: Job, reporter: Reporter, scratch: psycopg.Connection[Any]) -> i
                 ),
                 each=lambda _: archive.look(reporter),
             )
-        restoring = archive.Restoring(job, reporter, path, wanted)
-        restoring.restore("pre-data")
+        try:
+            restoring = _restore(job, reporter, conn, scratch, path, wanted, owners=True)
+        except StepFailed as error:
+            reporter.log("warn", f"rehearsed without the objects' owners: {error}")
+            empty(scratch)
+            restoring = _restore(job, reporter, conn, scratch, path, wanted, owners=False)
         rows = sum(_copy(conn, scratch, job, table) for table in tables)
         restoring.restore("post-data", without=_FOREIGN_KEY)
         try:
@@ -54,6 +59,24 @@ def lay_out(job: Job, reporter: Reporter, scratch: psycopg.Connection[Any]) -> i
         except StepFailed as error:
             reporter.log("warn", f"rehearsed without some foreign keys: {error}")
     return rows
+
+
+def _restore(
+    job: Job,
+    reporter: Reporter,
+    target: psycopg.Connection[Any],
+    scratch: psycopg.Connection[Any],
+    path: Path,
+    wanted: archive.Scope,
+    *,
+    owners: bool,
+) -> archive.Restoring:
+    """Tables, types and functions; with their owners, so that SECURITY DEFINER means what it means there."""
+    _grant_schemas(target, scratch, wanted.schemas)
+    restoring = archive.Restoring(job, reporter, path, wanted, owners=owners)
+    restoring.restore("pre-data")
+    _grant_schemas(target, scratch, wanted.schemas)
+    return restoring
 
 
 def _copy(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], job: Job, table: str) -> int:
@@ -86,6 +109,25 @@ def _copy(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], job
                 )
             )
     return copied
+
+
+def _grant_schemas(
+    target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], schemas: tuple[str, ...]
+) -> None:
+    """Let the same roles use, and create in, the schemas as in the target, as far as they exist here."""
+    with target.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(statements.load("schema_privileges"), {"schemas": list(schemas)})
+        wanted = cursor.fetchall()
+    roles = {row[0] for row in scratch.execute("SELECT rolname FROM pg_roles")} | {None}
+    here = {row[0] for row in scratch.execute("SELECT nspname FROM pg_namespace")}
+    for grant in wanted:
+        if grant["grantee"] not in roles or grant["schema"] not in here:
+            continue
+        role = sql.SQL("PUBLIC") if grant["grantee"] is None else sql.Identifier(grant["grantee"])
+        privilege = sql.SQL("CREATE") if grant["privilege"] == "CREATE" else sql.SQL("USAGE")
+        scratch.execute(
+            sql.SQL("GRANT {} ON SCHEMA {} TO {}").format(privilege, sql.Identifier(grant["schema"]), role)
+        )
 
 
 def _choice(job: Job, table: str) -> sql.Composed:

@@ -141,8 +141,8 @@ def test_sequences_do_not_give_sampled_ids_again(target: TargetUrls, scratch: Ta
         {1: [REHEARSE], 3: [plans.sql_step("more", "INSERT INTO public.effects (what) VALUES ('y')")]}
     )
     book = plan.runbook.model_copy(update={"tables": (*plan.runbook.tables, "public.effects")})
-    plan: Plan = plan.model_copy(update={"runbook": book})
-    outcome = runner.run_phase(stepping.job(plan, target, phase=1, scratch=scratch), Memory())
+    whole: Plan = plan.model_copy(update={"runbook": book})
+    outcome = runner.run_phase(stepping.job(whole, target, phase=1, scratch=scratch), Memory())
     assert outcome.status == "finished", outcome.error
 
 
