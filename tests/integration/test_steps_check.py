@@ -34,7 +34,8 @@ def test_check_with_patience_waits_and_passes_once_it_holds(target: TargetUrls) 
     work = job(_plan(COUNT_ROWS, patience_s=60), target, phase=6)
     first = runner.run_phase(work, Memory())
     assert first.status == "waiting"
-    assert first.waiting is not None and first.waiting.kind == "observation"
+    assert first.waiting is not None
+    assert first.waiting.kind == "observation"
     execute(target, "INSERT INTO public.old_things VALUES (1, 'one')")
     second = runner.run_phase(dataclasses.replace(again(work), attempt=work.attempt), Memory())
     assert second.status == "finished"
