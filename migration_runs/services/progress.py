@@ -38,6 +38,8 @@ def record_outcome(
                 kept="everything that the target's ledger calls done",
                 next_step="nothing: the other worker goes on from there",
             )
+        if not phase.lease_worker:
+            return phase  # this very outcome was written before, and only the answer was lost
         phase.lease_until = None
         phase.lease_worker = ""
         phase.interrupt = False
@@ -72,12 +74,28 @@ def _working(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) 
 
 def _finish(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:
     phase.waiting = None
-    if phase.number == checks.MONITORING and verdict_of(at).whole:
+    if phase.number == checks.MONITORING and _monitors(at):
+        if not verdict_of(at).whole:
+            _watch_again(at, phase, actor=actor)
+            return
         checks.end_window(at, reason=WHOLE, actor=actor)
     _set_failure(phase, None)
     move_phase(phase, "finish", run=at.run, actor=actor)
     if phase.number == checks.MONITORING:
         checks.drop_due(at)
+
+
+def _monitors(at: Situation) -> bool:
+    return any(step.kind == "monitor" for step in at.plan.runbook.phase(checks.MONITORING).steps)
+
+
+def _watch_again(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:
+    """The window was whole when the worker asked, and broke on its way here: phase 8 is not over."""
+    if phase.state == PhaseState.PAUSING:
+        move_phase(phase, "reach_pause", run=at.run, actor=actor)
+    else:
+        phase.save()
+        checks.ensure_window(at, actor=actor)
 
 
 def _wait(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) -> None:

@@ -59,6 +59,8 @@ def roll_back_run(
     run.rollback_by = person
     run.rollback_at = timezone.now()
     run.finished_at = None
+    run.hold_kind = run.hold_reason = ""
+    run.held_by = run.held_at = None
     move_run(run, "roll_back", actor=actor, data_decision=run.data_decision, reason=reason)
     checks.end_window(at, reason="the run is rolled back", actor=actor)
     checks.drop_due(at)

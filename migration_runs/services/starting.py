@@ -65,7 +65,8 @@ def _in_turn(at: Situation, phase: PhaseRun) -> None:
         return
     if run.state != RunState.IN_PROGRESS:
         hint = " Phase 1 starts it." if run.state == RunState.APPROVED else ""
-        why = f" {run.hold_reason}" if run.hold_reason else ""
+        void = run.sign_offs.exclude(void_at=None).filter(gate=gates.PLAN).order_by("void_at").last()
+        why = f" An approval became void: {void.void_reason}." if void and run.submitted_at else ""
         raise IllegalMove(
             f"{run.name} is {gates.words(run.state)}: phase {number} cannot start.{hint}{why}", rule="state"
         )
