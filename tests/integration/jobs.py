@@ -146,6 +146,7 @@ def _each(job: Job, phase: int, keys: tuple[str, ...], reporter: Heard | None, *
             phase=phase,
             connect=lambda: connection.connect_job(job),
             begun=known is not None,
+            applied=known is not None and known.state == "applied",
             details=known.details if known else {},
         )
         kind = kind_of(job.plan, phase, step)

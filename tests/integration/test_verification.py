@@ -65,25 +65,22 @@ def test_before_the_copy_everything_is_missing(dxy: World) -> None:
     assert first.source["close"] == "100.001"
 
 
+LAST = "WHERE symbol = 'DXY' AND close > 100.9995"
+INVENTED = """
+INSERT INTO public.bars (symbol, timeframe, ts, close, source, raw)
+VALUES ('DXY', '1m', '2030-01-01 00:00:00+00', 1, 'synthetic', '{}')
+"""
+
+
 @pytest.mark.parametrize(
     ("damage", "kind"),
     [
-        (
-            "UPDATE public.bars SET close = close + 1e-9 WHERE symbol = 'DXY' AND close > 100.9995",
-            "different",
-        ),
-        ("UPDATE public.bars SET vol = NULL WHERE symbol = 'DXY' AND close > 100.9995", "different"),
-        (
-            "UPDATE public.bars SET raw = raw - 'quality' WHERE symbol = 'DXY' AND close > 100.9995",
-            "different",
-        ),
-        ("UPDATE public.bars SET source = 'feed' WHERE symbol = 'DXY' AND close > 100.9995", "different"),
-        ("DELETE FROM public.bars WHERE symbol = 'DXY' AND close > 100.9995", "missing"),
-        (
-            "INSERT INTO public.bars (symbol, timeframe, ts, close, source, raw) "
-            "VALUES ('DXY', '1m', '2030-01-01 00:00:00+00', 1, 'synthetic', '{}')",
-            "extra",
-        ),
+        (f"UPDATE public.bars SET close = close + 1e-9 {LAST}", "different"),
+        (f"UPDATE public.bars SET vol = NULL {LAST}", "different"),
+        (f"UPDATE public.bars SET raw = raw - 'quality' {LAST}", "different"),
+        (f"UPDATE public.bars SET source = 'feed' {LAST}", "different"),
+        (f"DELETE FROM public.bars {LAST}", "missing"),
+        (INVENTED, "extra"),
     ],
 )
 def test_one_altered_row_among_a_thousand_is_found(dxy: World, damage: str, kind: str) -> None:

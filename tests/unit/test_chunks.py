@@ -1,7 +1,8 @@
-"""How a copy is cut into chunks: nothing left out, nothing twice, and a size that tunes itself inside signed bounds."""
+"""How a copy is cut into chunks: nothing left out, nothing twice, a size that tunes itself as signed."""
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -52,7 +53,7 @@ def test_ranges_adjoin_and_cover_everything_once(values: list[int], ranges: int,
     planned = chunks.split([(f"{value:03}",) for value in values], last=last, rows=rows, ranges=ranges)
     assert planned[0].lo is None
     assert planned[-1].hi == last
-    for before, after in zip(planned, planned[1:], strict=False):
+    for before, after in itertools.pairwise(planned):
         assert before.hi == after.lo
         assert before.hi < after.hi
         assert before.n < after.n

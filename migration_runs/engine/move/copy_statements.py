@@ -8,64 +8,10 @@ from psycopg import sql
 
 from migration_runs.engine import statements
 from migration_runs.engine.move import chunks, columns
-from migration_runs.engine.move.names import Column, Shape
+from migration_runs.engine.move.names import Shape
+from migration_runs.engine.move.ordering import Order
 
 Query = sql.Composed
-
-
-class Order:
-    """The move's order of rows: source columns, and target columns where all of them are mapped unchanged."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.source: tuple[Column, ...] = tuple(
-            shape.source.columns[name] for name in chunks.order_columns(shape.move)
-        )
-        plain = {made_of: name for name, made_of in shape.move.columns.items() if isinstance(made_of, str)}
-        self.target: tuple[Column, ...] | None = None
-        if all(column.name in plain for column in self.source):
-            self.target = tuple(shape.target.columns[plain[column.name]] for column in self.source)
-
-    def of(self, alias: str) -> list[sql.Composable]:
-        """The order's columns of a source row."""
-        return [columns.column(alias, column.name) for column in self.source]
-
-    def by(self, alias: str) -> Query:
-        """For ORDER BY."""
-        return columns.comma(self.of(alias))
-
-    def by_down(self, alias: str) -> Query:
-        """For ORDER BY, last row first."""
-        return columns.comma(sql.SQL("{} DESC").format(part) for part in self.of(alias))
-
-    def text(self, alias: str) -> Query:
-        """The place of a source row as texts, by commas, as bounds keep it."""
-        return columns.comma(sql.SQL("{}::text").format(part) for part in self.of(alias))
-
-    def within(self, alias: str, part: chunks.Range) -> sql.Composable:
-        """Whether a source row lies in ``(lo, hi]``."""
-        return _within(alias, self.source, lo=part.lo, hi=part.hi)
-
-    def target_within(self, alias: str, part: chunks.Range) -> sql.Composable:
-        """The same of a target row; ``true`` where the target does not know the order's columns."""
-        if self.target is None:
-            return sql.SQL("true")
-        return _within(alias, self.target, lo=part.lo, hi=part.hi)
-
-    def after(self, alias: str, lo: chunks.Bound | None) -> sql.Composable:
-        """Whether a source row comes after ``lo``."""
-        return _within(alias, self.source, lo=lo, hi=None)
-
-
-def _within(
-    alias: str, of: tuple[Column, ...], *, lo: chunks.Bound | None, hi: chunks.Bound | None
-) -> sql.Composable:
-    def compared(how: str, bound: chunks.Bound) -> sql.Composable:
-        left = columns.comma(columns.column(alias, column.name) for column in of)
-        right = columns.comma(columns.value(text, column) for text, column in zip(bound, of, strict=True))
-        return sql.SQL("({}) {} ({})").format(left, columns.trusted(how), right)
-
-    parts = [compared(how, bound) for how, bound in ((">", lo), ("<=", hi)) if bound is not None]
-    return columns.both(parts)
 
 
 class CopyStatements:
@@ -73,16 +19,17 @@ class CopyStatements:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._order = Order(shape)
+        self._order = Order.of_source(shape, "s")
+        self._target_order = self._order.on_target(shape, "t")
         image = columns.image(shape, "s")
         self._parts: dict[str, sql.Composable] = {
             "source": shape.source.sql,
             "target": shape.target.sql,
             "rows": columns.source_rows(shape, "s"),
             "target_rows": columns.target_scope(shape, "t"),
-            "order": self._order.by("s"),
-            "order_down": self._order.by_down("s"),
-            "order_text": self._order.text("s"),
+            "order": self._order.by,
+            "order_down": self._order.by_down,
+            "order_text": self._order.text,
             "chunk": sql.Identifier(shape.move.chunk_column),
             "columns": columns.names(image),
             "image": columns.values(image),
@@ -100,7 +47,7 @@ class CopyStatements:
         return statements.compose(name, **self._parts, **more)
 
     def _of(self, name: str, part: chunks.Range, **more: sql.Composable) -> Query:
-        return self._compose(name, range=self._order.within("s", part), **more)
+        return self._compose(name, range=self._order.within(part.lo, part.hi), **more)
 
     # -- planning
 
@@ -135,7 +82,8 @@ class CopyStatements:
 
     def occupied(self, part: chunks.Range) -> Query:
         """Whether the target has rows there already."""
-        return self._compose("copy_occupied", target_range=self._order.target_within("t", part))
+        within = self._target_order.within(part.lo, part.hi) if self._target_order else sql.SQL("true")
+        return self._compose("copy_occupied", target_range=within)
 
     def insert(self, part: chunks.Range, *, careful: bool) -> Query:
         """The copy itself; ``careful`` leaves rows alone that the target has."""

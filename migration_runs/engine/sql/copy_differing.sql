@@ -3,7 +3,7 @@
 -- locks: ACCESS SHARE on both tables.
 -- timeout: the session's.
 -- undo: none: it reads.
-SELECT ARRAY[{key_text}]
+SELECT {key_text}
   FROM {source} AS s
   JOIN {target} AS t ON {join}
  WHERE {rows} AND {range} AND {target_rows}

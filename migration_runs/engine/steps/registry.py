@@ -9,12 +9,16 @@ from migration_runs.engine.steps.backup import BackupKind
 from migration_runs.engine.steps.base import StepKind
 from migration_runs.engine.steps.check import CheckKind
 from migration_runs.engine.steps.confirm import ConfirmKind
+from migration_runs.engine.steps.copy import CopyKind
+from migration_runs.engine.steps.delete import DeleteKind
 from migration_runs.engine.steps.dual_write import DualWriteKind
 from migration_runs.engine.steps.monitor import MonitorKind
 from migration_runs.engine.steps.observe import ObserveKind
 from migration_runs.engine.steps.rehearse_sql import RehearseSqlKind
 from migration_runs.engine.steps.snapshot import SnapshotKind
+from migration_runs.engine.steps.soft_delete import SoftDeleteKind
 from migration_runs.engine.steps.sql import SqlKind
+from migration_runs.engine.steps.verify import VerifyKind
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import Step
 
@@ -25,12 +29,16 @@ KINDS: dict[str, type[StepKind[Any]]] = {
         BackupKind,
         CheckKind,
         ConfirmKind,
+        CopyKind,
+        DeleteKind,
         DualWriteKind,
         MonitorKind,
         ObserveKind,
         RehearseSqlKind,
         SnapshotKind,
+        SoftDeleteKind,
         SqlKind,
+        VerifyKind,
     )
 }
 

@@ -1,0 +1,269 @@
+"""The chunked copy: every row exactly once, whoever dies, however many work on it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controlpanel.embedded_databases import TargetUrls
+from migration_runs.engine import ledger
+from migration_runs.engine.move import chunks, copier, verification
+from migration_runs.engine.outcome import Verification
+from migration_runs.exceptions import Fenced, StepFailed, StopRequested
+from tests.integration import copy_worker, jobs, worlds
+from tests.integration.worlds import World
+
+SLOW = """
+CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END$$;
+CREATE TRIGGER slow BEFORE INSERT ON public.bars
+    FOR EACH ROW WHEN (NEW.symbol = 'DXY' AND {when}) EXECUTE FUNCTION public.slow();
+"""
+
+
+@pytest.fixture
+def dxy(target: TargetUrls) -> World:
+    """2000 minutes of DXY, 40 of them withdrawn; chunks of 100 rows."""
+    world = jobs.migrating(worlds.dxy_like(target), initial_rows=100, min_rows=10, max_rows=100)
+    jobs.fill_dxy(world, 2000)
+    return world
+
+
+@pytest.fixture
+def orders(target: TargetUrls) -> World:
+    """1000 orders of 101 customers; chunks of 64 rows."""
+    world = jobs.migrating(worlds.orders_like(target), initial_rows=64, min_rows=10, max_rows=64)
+    jobs.fill_orders(world, 1000)
+    return world
+
+
+def plan(world: World) -> int:
+    with world.runner() as conn:
+        return copier.plan_ranges(conn, world.job, world.shape())
+
+
+def forward(world: World) -> None:
+    jobs.apply(world.job, 4, "forward_on")
+
+
+def copied(world: World) -> copier.Copied:
+    with world.runner() as conn:
+        return copier.copied(conn, world.job)
+
+
+def verify(world: World) -> Verification:
+    return verification.verify(world.job.target_url, world.job.plan, world.job.run_uid)
+
+
+def rows(world: World, query: str) -> list[Any]:
+    with world.runner() as conn:
+        return conn.execute(query.encode()).fetchall()
+
+
+@contextmanager
+def slow_inserts(world: World, *, seconds: float, when: str = "true") -> Iterator[None]:
+    """Inserts of DXY rows into the target take their time."""
+    with world.app() as conn:
+        conn.execute(SLOW.format(seconds=seconds, when=when).encode())
+    try:
+        yield
+    finally:
+        with world.app() as conn:
+            conn.execute("DROP FUNCTION public.slow() CASCADE")
+
+
+def wait_for(world: World, query: str) -> None:
+    """Until ``query`` gives a row."""
+    with world.runner() as conn:
+        while not conn.execute(query.encode()).fetchall():
+            time.sleep(0.02)
+
+
+IN_CHUNK = (
+    "SELECT FROM pg_stat_activity WHERE application_name LIKE 'phasegate/%' AND wait_event = 'PgSleep' "
+    "AND pid <> pg_backend_pid()"
+)
+
+
+def test_every_row_is_copied_once_in_adjoining_chunks(dxy: World) -> None:
+    forward(dxy)
+    assert plan(dxy) == 1960
+    heard = jobs.Heard()
+    assert copier.work(dxy.job, heard) == 20
+    done = rows(dxy, "SELECT lo, hi, rows, inserted, state FROM phasegate.chunk ORDER BY n")
+    assert {row[4] for row in done} == {"done"}
+    assert done[0][0] is None
+    for before, after in itertools.pairwise(done):
+        assert before[1] == after[0]
+    assert sum(row[2] for row in done) == sum(row[3] for row in done) == 1960
+    assert verify(dxy).clean
+    assert heard.progresses[-1] == (1960, 1960, "")
+
+
+def test_planning_again_changes_nothing(dxy: World) -> None:
+    forward(dxy)
+    plan(dxy)
+    before = rows(dxy, "SELECT * FROM phasegate.chunk")
+    assert plan(dxy) == 1960
+    assert rows(dxy, "SELECT * FROM phasegate.chunk") == before
+
+
+@pytest.mark.parametrize("chunk_column", ["customer", "code", "placed"])
+def test_any_ordered_column_cuts_the_copy(orders: World, chunk_column: str) -> None:
+    world = orders.with_move(chunk_column=chunk_column)
+    forward(world)
+    plan(world)
+    copier.work(world.job, jobs.Heard())
+    assert copied(world).rows == 1000
+    assert verify(world).clean
+
+
+def test_a_chunk_column_that_is_null_is_refused(orders: World) -> None:
+    world = orders.with_move(chunk_column="note")
+    forward(world)
+    with pytest.raises(StepFailed, match="have no note"):
+        plan(world)
+    assert rows(world, "SELECT FROM phasegate.chunk") == []
+
+
+def test_four_processes_share_one_copy(target: TargetUrls) -> None:
+    world = jobs.migrating(worlds.dxy_like(target), initial_rows=25, min_rows=10, max_rows=25, workers=4)
+    jobs.fill_dxy(world, 4000)
+    forward(world)
+    plan(world)
+    assert len(rows(world, "SELECT FROM phasegate.chunk")) == 4 * chunks.RANGES_PER_WORKER
+    with slow_inserts(world, seconds=0.05, when="extract(minute FROM NEW.ts) = 30"):
+        workers = [copy_worker.start(replace(world.job, worker=f"w{number}")) for number in range(4)]
+        shares = [copy_worker.chunks(worker) for worker in workers]
+    assert all(shares), shares
+    so_far = copied(world)
+    assert (so_far.rows, so_far.inserted, so_far.left) == (3920, 3920, 0)
+    assert so_far.chunks == sum(shares)
+    assert verify(world).clean
+
+
+def test_a_worker_killed_inside_a_chunk_leaves_nothing_of_it_and_the_next_finishes(dxy: World) -> None:
+    forward(dxy)
+    plan(dxy)
+    with slow_inserts(dxy, seconds=60, when="NEW.ts = '2026-03-02 18:00:00+00'"):
+        worker = copy_worker.start(dxy.job)
+        wait_for(dxy, IN_CHUNK)
+        before = copied(dxy)
+        copy_worker.kill(worker)
+        wait_for(dxy, f"SELECT WHERE NOT EXISTS ({IN_CHUNK})")
+    assert 0 < before.rows < 1960
+    assert copied(dxy) == before
+    assert verify(dxy).target_rows == before.rows
+    copier.work(dxy.job, jobs.Heard())
+    assert (copied(dxy).rows, copied(dxy).inserted) == (1960, 1960)
+    assert verify(dxy).clean
+
+
+def test_a_pause_stops_between_chunks_and_the_copy_goes_on_from_there(dxy: World) -> None:
+    forward(dxy)
+    plan(dxy)
+    heard = jobs.Heard()
+    beats = itertools.count()
+    heard.between = lambda: heard.stop.set() if next(beats) == 5 else None
+    with pytest.raises(StopRequested):
+        copier.work(dxy.job, heard)
+    assert copied(dxy).chunks == 5
+    assert verify(dxy).target_rows == copied(dxy).rows == 500
+    copier.work(dxy.job, jobs.Heard())
+    assert verify(dxy).clean
+
+
+def test_a_worker_whose_token_was_raised_writes_nothing_more(dxy: World) -> None:
+    forward(dxy)
+    plan(dxy)
+    successor = replace(dxy.job, token=2)
+    heard = jobs.Heard()
+    beats = itertools.count()
+
+    def take_over() -> None:
+        if next(beats) == 3:
+            with dxy.runner() as conn:
+                ledger.ensure(conn, successor)
+
+    heard.between = take_over
+    with pytest.raises(Fenced):
+        copier.work(dxy.job, heard)
+    assert copied(dxy).chunks == 3
+    copier.work(successor, jobs.Heard())
+    assert verify(dxy).clean
+
+
+def test_equal_rows_that_were_there_are_left_alone(dxy: World) -> None:
+    with dxy.app() as conn:
+        conn.execute(
+            "INSERT INTO public.bars (symbol, timeframe, ts, close, vol, source, raw) "
+            "SELECT symbol, timeframe, ts, close, vol, 'synthetic', jsonb_build_object('quality', quality, "
+            "'version', version, 'extra', extra, 'created_at', created_at, 'kind', 'dxy') "
+            "FROM public.derived "
+            "WHERE timeframe = '1m' AND symbol = 'DXY' AND deleted_at IS NULL AND close < 100.3"
+        )
+        there = conn.execute("SELECT count(*), max(id) FROM public.bars WHERE symbol = 'DXY'").fetchone()
+    assert there is not None
+    forward(dxy)
+    plan(dxy)
+    copier.work(dxy.job, jobs.Heard())
+    assert copied(dxy).rows == 1960
+    assert copied(dxy).inserted == 1960 - there[0]
+    assert verify(dxy).clean
+
+
+def test_a_different_row_written_behind_the_triggers_is_refused_by_its_key(dxy: World) -> None:
+    forward(dxy)
+    plan(dxy)
+    with dxy.app() as conn:
+        conn.execute(
+            "INSERT INTO public.bars (symbol, timeframe, ts, close, source, raw) "
+            "VALUES ('DXY', '1m', '2026-03-02 12:00:00+00', 1, 'synthetic', '{}')"
+        )
+    with pytest.raises(StepFailed, match="ts=2026-03-02 12:00:00") as refused:
+        copier.work(dxy.job, jobs.Heard())
+    assert "nothing of this chunk" in refused.value.kept
+    so_far = copied(dxy)
+    assert verify(dxy).target_rows == so_far.rows + 1
+    assert so_far.rows < 240
+
+
+def test_the_copier_gives_way_to_a_row_that_the_application_holds(dxy: World) -> None:
+    forward(dxy)
+    plan(dxy)
+    with dxy.app(autocommit=False) as app:
+        app.execute(
+            "UPDATE public.derived SET close = 55 "
+            "WHERE symbol = 'DXY' AND timeframe = '1m' AND ts = '2026-03-02 08:30:00+00'"
+        )
+        heard = jobs.Heard()
+        worker = threading.Thread(target=copier.work, args=(dxy.job, heard))
+        worker.start()
+        while not any("giving way" in note for _, _, note in list(heard.progresses)):
+            time.sleep(0.02)
+        app.commit()
+        worker.join()
+    assert rows(dxy, "SELECT close FROM public.bars WHERE ts = '2026-03-02 08:30:00+00'") == [(55.0,)]
+    assert verify(dxy).clean
+
+
+def test_a_busy_target_is_waited_for_and_the_reason_is_shown(dxy: World) -> None:
+    world = jobs.migrating(dxy, initial_rows=100, max_rows=100, max_active_sessions=0)
+    forward(world)
+    plan(world)
+    heard = jobs.Heard()
+    busy = threading.Thread(target=rows, args=(world, "SELECT pg_sleep(1.5)"))
+    busy.start()
+    wait_for(world, "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1.5)'")
+    copier.work(world.job, heard)
+    busy.join()
+    assert any("active sessions (limit 0)" in note for _, _, note in heard.progresses)
+    assert heard.progresses[-1][2] == ""
+    assert verify(world).clean
