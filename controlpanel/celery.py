@@ -31,13 +31,12 @@ def _schedule(sender: Celery, **_: object) -> None:
     from django.conf import settings  # noqa: PLC0415 - read when configured, not when imported
 
     period: float = settings.SWEEP_SECONDS
-    for name in ("sweep", "make_due"):
-        sender.conf.beat_schedule[name] = {
-            "task": f"migration_runs.tasks.{name}",
-            "schedule": period,
-            # A hint that was not taken before the next one comes is worth nothing.
-            "options": {"queue": "checks", "expires": max(period, 1.0)},
-        }
+    sender.conf.beat_schedule["sweep"] = {
+        "task": "migration_runs.tasks.sweep",
+        "schedule": period,
+        # Those that nobody took pile up only so far. Generous, since the clocks of hosts may differ.
+        "options": {"queue": "checks", "expires": max(period, 300.0)},
+    }
 
 
 @signals.beat_init.connect

@@ -26,7 +26,6 @@ QUEUES: dict[str, str] = {
     "run_due_check": "checks",
     "drain_run": "checks",
     "give_up_ledger": "checks",
-    "make_due": "checks",
     "sweep": "checks",
     "verify_run": "verification",
 }

@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 PER_LEASE = 3
 """Renewals per length of the lease: two may fail before the third decides."""
 
+WATCH_EVERY_S = 1.0
+
+SILENT = "the control database could not be asked for the whole length of the lease"
+
 OUTAGE = (OperationalError, InterfaceError)
 """The control database is away, restarting or refusing connections: worth another try."""
 
@@ -33,14 +37,23 @@ OUTAGE = (OperationalError, InterfaceError)
 class Heartbeat:
     """Renews a lease of ``seconds`` from a thread of its own while the ``with`` block lasts.
 
-    ``renew`` writes the new end of the lease and says whether it was still ours; ``on_lost`` is called once,
-    in the thread, when it is lost.
+    ``renew`` writes the new end of the lease and says whether it was still ours; ``on_lost`` is called once
+    when it is lost. ``watch`` is called every second, for what a person may ask of a worker that is inside a
+    statement. All three are called in the thread (``renew`` and ``on_lost`` also by :meth:`check`).
     """
 
-    def __init__(self, renew: Callable[[], bool], *, seconds: float, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        renew: Callable[[], bool],
+        *,
+        seconds: float,
+        on_lost: Callable[[], None],
+        watch: Callable[[], None],
+    ) -> None:
         self._renew = renew
         self._seconds = seconds
         self._on_lost = on_lost
+        self._watch = watch
         self._ended = threading.Event()
         self._lost = ""
         self._good_until = time.monotonic() + seconds
@@ -53,8 +66,13 @@ class Heartbeat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Renew no more. What is left of the lease still counts; harmless when called again."""
         self._ended.set()
-        self._thread.join(timeout=self._seconds)
+        if self._thread.is_alive():
+            self._thread.join()
 
     @property
     def good_for(self) -> float:
@@ -67,7 +85,7 @@ class Heartbeat:
             # This process was frozen, or the control database has been away for the lease's whole length.
             self._beat()
             if time.monotonic() >= self._good_until:
-                self._lose("the control database could not be asked for the whole length of the lease")
+                self._lose(SILENT)
         if self._lost:
             raise LeaseLost(
                 f"this worker has lost its lease: {self._lost}",
@@ -77,12 +95,19 @@ class Heartbeat:
 
     def _run(self) -> None:
         try:
-            pause = self._seconds / PER_LEASE
-            while not self._ended.wait(pause) and not self._lost:
-                renewed = self._beat()
-                pause = self._seconds / PER_LEASE if renewed else min(1.0, self._seconds / 10)
-                if not renewed and not self._lost and time.monotonic() >= self._good_until:
-                    self._lose("the control database could not be asked for the whole length of the lease")
+            next_beat = time.monotonic() + self._seconds / PER_LEASE
+            while not self._ended.wait(min(WATCH_EVERY_S, self._seconds / PER_LEASE)) and not self._lost:
+                try:
+                    self._watch()
+                except OUTAGE as error:
+                    logger.warning("could not look for requests: %s", type(error).__name__)
+                    self._reconnect()
+                if time.monotonic() < next_beat:
+                    continue
+                if self._beat():
+                    next_beat = time.monotonic() + self._seconds / PER_LEASE
+                elif not self._lost and time.monotonic() >= self._good_until:
+                    self._lose(SILENT)
         finally:
             connections.close_all()
 
@@ -93,14 +118,19 @@ class Heartbeat:
             ours = self._renew()
         except OUTAGE as error:
             logger.warning("lease not renewed: %s", type(error).__name__)
-            with contextlib.suppress(*OUTAGE):
-                connections["default"].close()
+            self._reconnect()
             return False
         if not ours:
             self._lose("another worker has taken over")
             return False
         self._good_until = asked + self._seconds
         return True
+
+    @staticmethod
+    def _reconnect() -> None:
+        """Forget this thread's connection; the next query makes a new one."""
+        with contextlib.suppress(*OUTAGE):
+            connections["default"].close()
 
     def _lose(self, reason: str) -> None:
         if not self._lost:

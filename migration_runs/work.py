@@ -26,7 +26,7 @@ MONITORING = 8
 
 
 def worker_name() -> str:
-    """A name for one task of this process, different each time: ``host-pid-random``, 36 characters at most."""
+    """A name for one task of this process, new each time: ``host-pid-random``, 36 characters at most."""
     host = socket.gethostname().split(".")[0][:20]
     return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
 
@@ -66,7 +66,7 @@ def plan_of(run: Run) -> Plan:
     as_stored = hashlib.sha256(canonical_json(stored.body).encode()).hexdigest()
     if stored.digest not in {as_stored, plan.digest}:
         raise EngineError(
-            f"the stored plan {stored.digest[:12]} has the digest {as_stored[:12]}: it is not what was signed",
+            f"the stored plan {stored.digest[:12]} has digest {as_stored[:12]}: it is not what was signed",
             kept="nothing was changed",
             next_step="find out who changed the control database before anything else",
         )
@@ -126,6 +126,6 @@ def _job(run: Run, plan: Plan, *, phase: int, token: int, worker: str, attempt: 
         target_url=target_url(run.target),
         scratch_url=scratch_url(run.target),
         backup_dir=Path(settings.BACKUP_DIR),
-        pg_bin_dir=Path(settings.PG_BIN_DIR) if settings.PG_BIN_DIR else None,
+        pg_bin_dir=Path(settings.PG_BIN_DIR),
         switched_at=run.switched_at,
     )

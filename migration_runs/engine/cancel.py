@@ -26,11 +26,10 @@ def stop_statements(url: str, *, run_uid: uuid.UUID, worker: str | None = None, 
     ``terminate`` ends the session: for a worker that is gone or frozen and may still hold locks.
     Raises TargetUnavailable or psycopg.Error when the target cannot be asked.
     """
-    prefix = f"phasegate/{run_uid.hex[:8]}/"
-    with connection.connect(url, application_name=f"{prefix}stop") as conn:
-        row = conn.execute(
-            _statement(how), {"prefix": prefix, "session": f"{prefix}{worker}"[:63] if worker else None}
-        ).fetchone()
+    session = connection.application_name(run_uid, worker) if worker else None
+    ours = connection.application_name(run_uid, "")
+    with connection.connect(url, application_name=connection.application_name(run_uid, "stop")) as conn:
+        row = conn.execute(_statement(how), {"prefix": ours, "session": session}).fetchone()
     return int(row[0]) if row else 0
 
 

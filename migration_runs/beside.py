@@ -1,0 +1,185 @@
+"""Work beside the phases of a run: extra copy workers, due checks, draining, live verification.
+
+None of it holds a lease or moves a state. Each proves the run's token on the target where it writes there, so
+that it may be lost, doubled or late; an error of one is logged for people and tried again by the next.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+
+from migration_runs import work
+from migration_runs.advisory import alone
+from migration_runs.engine import connection, health, ledger
+from migration_runs.engine.job import Confirmation, Level
+from migration_runs.engine.move import copier, drain, verification
+from migration_runs.engine.outcome import Verification
+from migration_runs.exceptions import EngineError, Fenced, LeaseLost
+from migration_runs.models import DueCheck, LogLine, PhaseRun, Run, VerificationReport
+from migration_runs.reporting import ChunkReporter, TokenHold
+from migration_runs.services import checks as check_services
+from migration_runs.services import rules
+from migration_runs.services import verification as verification_services
+from migration_runs.states import PhaseState, RunState, StepState
+
+logger = logging.getLogger(__name__)
+
+
+class QuietReporter:
+    """The Reporter of work that no phase waits for: it may log, is never asked to stop and has no lease."""
+
+    def __init__(self, run_id: int) -> None:
+        self._run_id = run_id
+
+    def log(self, level: Level, message: str, *, step: str | None = None) -> None:
+        """One line in the run's log."""
+        LogLine.objects.create(run_id=self._run_id, step=step or "", level=level, text=message)
+
+    def step(
+        self, key: str, state: StepState, *, result: dict[str, Any] | None = None, error: str | None = None
+    ) -> None:
+        """Nothing: no step is being worked on."""
+
+    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+        """Nothing: no step is being worked on."""
+
+    def stop_requested(self) -> bool:
+        """Never: this work is short, and goes on while the run is on hold."""
+        return False
+
+    def beat(self) -> None:
+        """Nothing: the token alone fences it."""
+
+    def confirmation(self, step: str, *, undo: bool = False) -> Confirmation | None:
+        """Nobody is asked."""
+
+    def window_whole(self) -> bool:
+        """Not decided here."""
+        return False
+
+    def start_chunk_workers(self, count: int) -> None:
+        """Nothing: only a phase asks for hands."""
+
+
+def work_chunks(phase_run_id: int, token: int) -> int:
+    """Copy chunks of a phase until none is left or the phase stops; how many. 0 when it has a new token."""
+    phase = PhaseRun.objects.select_related("run__plan").get(pk=phase_run_id)
+    if phase.token != token or phase.state != PhaseState.RUNNING:
+        return 0
+    lease_s = rules.lease().total_seconds()
+    reporter = ChunkReporter(
+        phase,
+        token=token,
+        hold=TokenHold(phase, token=token, seconds=lease_s),
+        patience_s=lease_s,
+    )
+    try:
+        job = work.phase_job(phase, token=token, worker=work.worker_name())
+        return copier.work(job, reporter)
+    except (Fenced, LeaseLost) as gone:
+        logger.info("extra copy worker of %s stops: %s", phase.run.name, gone)
+    except (EngineError, psycopg.Error) as error:
+        # The phase's own worker copies the rest, or meets the same error and fails with it.
+        logger.warning("extra copy worker of %s stops: %s", phase.run.name, type(error).__name__)
+        QuietReporter(phase.run_id).log("warn", f"an extra copy worker stopped: {type(error).__name__}")
+    return 0
+
+
+def run_due_check(due_check_id: int) -> None:
+    """Measure one due check and have its result recorded; nothing when it has one or its window ended."""
+    due = DueCheck.objects.select_related("window__run__plan").get(pk=due_check_id)
+    if not check_services.begin_check(due_check_id):
+        return
+    run = due.window.run
+    job = work.run_job(run, worker=work.worker_name())
+    outcome = health.run_check(
+        job, due.check_key, since=_check_before(due), verified=latest_verification(run.pk)
+    )
+    check_services.record_check(due_check_id, outcome, worker=job.worker)
+
+
+def _check_before(due: DueCheck) -> Any:
+    """Market time of the round before, when it was measured; None in the first round."""
+    return (
+        DueCheck.objects.filter(window=due.window, check_key=due.check_key, round__lt=due.round)
+        .exclude(market_now=None)
+        .order_by("-round")
+        .values_list("market_now", flat=True)
+        .first()
+    )
+
+
+def latest_verification(run_id: int) -> Verification | None:
+    """The run's latest live verification, without its examples; None when there is none."""
+    row = VerificationReport.objects.filter(run_id=run_id).order_by("-id").first()
+    if row is None:
+        return None
+    return Verification(
+        source_rows=row.source_rows,
+        target_rows=row.target_rows,
+        missing=row.missing,
+        extra=row.extra,
+        different=row.different,
+        pending=row.pending,
+        lowest=row.lowest,
+        highest=row.highest,
+        seconds=row.seconds,
+        columns=tuple(row.columns),
+    )
+
+
+def drain_run(run_id: int) -> int:
+    """Apply what the sync triggers had to leave undone; how many keys. 0 when another worker is at it."""
+    run = Run.objects.select_related("plan").get(pk=run_id)
+    with alone("drain", run_id) as taken:
+        if not taken:
+            return 0
+        try:
+            return drain.drain(work.run_job(run, worker=work.worker_name()), QuietReporter(run_id)).drained
+        except (Fenced, LeaseLost) as gone:
+            logger.info("draining of %s gives way: %s", run.name, gone)
+        except (EngineError, psycopg.Error) as error:
+            # The next sweep tries again; how long keys have waited is shown from the target itself.
+            logger.warning("draining of %s failed: %s", run.name, type(error).__name__)
+    return 0
+
+
+def verify_run(run_id: int) -> Verification | None:
+    """Compare source and target and have the report recorded; None when that was not possible now."""
+    run = Run.objects.select_related("plan").get(pk=run_id)
+    with alone("verify", run_id) as taken:
+        if not taken:
+            return None
+        try:
+            found = verification.verify(work.target_url(run.target), work.plan_of(run), run.uid)
+        except (EngineError, psycopg.Error) as error:
+            logger.warning("verification of %s failed: %s", run.name, type(error).__name__)
+            QuietReporter(run_id).log("warn", f"verification could not be made: {_reason(error)}")
+            return None
+        verification_services.record(run_id, found)
+        return found
+
+
+def give_up_ledger(run_id: int) -> bool:
+    """Take a sealed run's ledger off the target; whether it is gone. Nothing for a run in any other state."""
+    run = Run.objects.get(pk=run_id)
+    if run.state != RunState.SEALED:
+        return False
+    try:
+        session = connection.application_name(run.uid, work.worker_name())
+        with connection.connect(work.target_url(run.target), application_name=session) as conn:
+            ledger.drop_run(conn, run.uid)
+    except (EngineError, psycopg.Error) as error:
+        logger.warning("the ledger of %s stays for now: %s", run.name, type(error).__name__)
+        QuietReporter(run_id).log("warn", f"the run's ledger could not be dropped: {_reason(error)}")
+        return False
+    QuietReporter(run_id).log("info", "the run's ledger was dropped from the target")
+    return True
+
+
+def _reason(error: Exception) -> str:
+    """What may be shown of an error: our own sentences, of a database error its class alone."""
+    return str(error) if isinstance(error, EngineError) else type(error).__name__
