@@ -66,7 +66,6 @@ class Cluster:
         self._want = (postgres, broker)
         self._lock: int | None = None
         self._state: dict[str, str] = {}
-        self._place: embedded_place.Place | None = None
         self._postgres: Postgres | None = None
         self._valkey: Valkey | None = None
         self._control: ControlUrls | None = None
@@ -78,18 +77,23 @@ class Cluster:
             undo.callback(self.stop)
             self._lock = _own(self.data_dir)
             self._state = _load_state(self.data_dir / "servers.json")
-            self._place = embedded_place.find_place(self.data_dir)
             (self.data_dir / "backups").mkdir(mode=0o700, exist_ok=True)
-            if self._want[0]:
-                self._postgres = Postgres(
-                    self.data_dir, place=self._place, password=self._state["postgres"], fsync=self._fsync
+            if any(self._want):
+                self._start(
+                    embedded_place.find_place(self.data_dir), postgres=self._want[0], broker=self._want[1]
                 )
-                self._postgres.start()
-            if self._want[1]:
-                self._valkey = Valkey(self.data_dir, place=self._place, password=self._state["valkey"])
-                self._valkey.start()
             undo.pop_all()
         return self
+
+    def _start(self, place: embedded_place.Place, *, postgres: bool, broker: bool) -> None:
+        if postgres:
+            self._postgres = Postgres(
+                self.data_dir, place=place, password=self._state["postgres"], fsync=self._fsync
+            )
+            self._postgres.start()
+        if broker:
+            self._valkey = Valkey(self.data_dir, place=place, password=self._state["valkey"])
+            self._valkey.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
