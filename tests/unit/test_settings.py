@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,12 @@ def test_migrate_refuses_any_role_but_the_owner(empty_data_dir: Path) -> None:
     done = _manage("migrate", "--database", "default", variables=PRODUCTION, data_dir=empty_data_dir)
     assert done.returncode == 1
     assert "'owner' alone" in done.stderr
+
+
+def test_every_variable_is_in_the_reference() -> None:
+    source = (CHECKOUT / "controlpanel" / "env.py").read_text(encoding="utf-8")
+    reference = (CHECKOUT / "docs" / "reference" / "environment.md").read_text(encoding="utf-8")
+    read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+|DEBUG)"', source)) - {"DATABASE_SCHEMES"}
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", reference, re.MULTILINE))
+    assert read <= documented
+    assert documented - read == {"PHASEGATE_DATA_DIR"}
