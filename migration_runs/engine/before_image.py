@@ -2,12 +2,12 @@
 
 Functions are kept with definition, owner, privileges and comment. Rows are kept before and after the step,
 so that undoing gives back only the columns that the step changed: what the application wrote to the others
-in between stays. Images are plain JSON and live in the target's ledger, written in the step's transaction.
+in between stays. Each value is kept as PostgreSQL writes it as text, which it reads back without loss.
+Images are plain JSON and live in the target's ledger, written in the step's transaction.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from migration_runs.runbook.steps import BeforeImageOf, RowsOf
 MAX_IMAGE_ROWS = 10_000
 
 Image = dict[str, Any]
+Row = dict[str, str | None]
 
 
 @dataclass
@@ -54,7 +55,7 @@ def restore(conn: psycopg.Connection[Any], image: Image) -> Restored:
     """Put back what the image holds, in the caller's transaction. Raises psycopg.Error."""
     restored = Restored()
     for entry in reversed(image["rows"]):
-        _restore_rows(conn, entry, restored)
+        _restore_rows(_Table(conn, entry["table"]), entry, restored)
     for entry in reversed(image["functions"]):
         function_image.restore(conn, entry)
         restored.functions += 1
@@ -62,149 +63,133 @@ def restore(conn: psycopg.Connection[Any], image: Image) -> Restored:
 
 
 def _capture_rows(conn: psycopg.Connection[Any], wanted: RowsOf) -> Image:
-    columns = _columns(conn, wanted.table)
-    key = [name for name, in_key in columns if in_key]
-    if not key:
-        raise StepFailed(f"a before-image of rows needs a primary key, and {wanted.table} has none")
-    condition = sql.SQL(" AND ").join(
-        sql.SQL("t.{} = {}").format(sql.Identifier(name), sql.Literal(value))
-        for name, value in wanted.where.items()
-    )
-    query = sql.SQL("SELECT to_jsonb(t)::text FROM {} AS t WHERE {} ORDER BY {} LIMIT {} FOR UPDATE").format(
-        statements.relation(wanted.table),
-        condition if wanted.where else sql.SQL("true"),
-        sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in key),
-        sql.Literal(MAX_IMAGE_ROWS + 1),
-    )
-    before = [row[0] for row in conn.execute(query).fetchall()]
+    table = _Table(conn, wanted.table)
+    before = table.select(table.where(wanted.where))
     if len(before) > MAX_IMAGE_ROWS:
         raise StepFailed(
             f"a before-image keeps at most {MAX_IMAGE_ROWS} rows; {wanted.table} has more of them"
         )
-    return {"table": wanted.table, "where": dict(wanted.where), "key": key, "before": before}
+    return {"table": wanted.table, "where": dict(wanted.where), "before": before}
 
 
 def _with_after(conn: psycopg.Connection[Any], entry: Image) -> Image:
-    """Rows that the image's condition selects now, and those it selected before, by their key."""
-    table = statements.relation(entry["table"])
-    condition = sql.SQL(" AND ").join(
-        sql.SQL("t.{} = {}").format(sql.Identifier(name), sql.Literal(value))
-        for name, value in entry["where"].items()
-    )
-    query = sql.SQL(
-        "SELECT to_jsonb(t)::text FROM {table} AS t WHERE ({condition}) OR EXISTS ("
-        "SELECT 1 FROM jsonb_populate_recordset(NULL::{table}, %(before)s::jsonb) AS b WHERE {same})"
-    ).format(
-        table=table,
-        condition=condition if entry["where"] else sql.SQL("true"),
-        same=_same_key(entry["key"], "t", "b"),
-    )
-    rows = conn.execute(query, {"before": f"[{','.join(entry['before'])}]"}).fetchall()
-    return {**entry, "after": [row[0] for row in rows]}
+    """Rows that the image's condition selects now, and those that it selected before, by their key."""
+    table = _Table(conn, entry["table"])
+    after = table.select(table.where(entry["where"]))
+    seen = {table.identity(row) for row in after}
+    for row in entry["before"]:
+        if table.identity(row) not in seen:
+            after += table.select(table.same(row))
+    return {**entry, "after": after}
 
 
-def _restore_rows(conn: psycopg.Connection[Any], entry: Image, restored: Restored) -> None:
-    before = {_identity(text, entry["key"]): text for text in entry["before"]}
-    after = {_identity(text, entry["key"]): text for text in entry["after"]}
-    writable = [name for name, _ in _columns(conn, entry["table"])]
-    for identity, text in after.items():
+def _restore_rows(table: _Table, entry: Image, restored: Restored) -> None:
+    before = {table.identity(row): row for row in entry["before"]}
+    after = {table.identity(row): row for row in entry["after"]}
+    for identity, row in after.items():
         if identity not in before:
-            restored.rows += _delete(conn, entry, text)
-    for identity, text in before.items():
-        wanted = _parse(text)
+            restored.rows += table.delete(row)
+    for identity, row in before.items():
         if identity not in after:
-            restored.rows += _insert(conn, entry, [name for name in writable if name in wanted], text)
+            restored.rows += table.insert(row)
             continue
-        left = _parse(after[identity])
-        changed = [name for name in writable if name in wanted and wanted[name] != left.get(name)]
-        if changed:
-            _note_overwritten(conn, entry, changed, after[identity], restored)
-            restored.rows += _update(conn, entry, changed, text)
+        left = after[identity]
+        changed = {
+            name: value for name, value in row.items() if value != left.get(name) and name in table.types
+        }
+        if not changed:
+            continue
+        for now in table.select(table.same(row)):
+            if lost := {name: now[name] for name in changed if now[name] != left.get(name)}:
+                restored.overwritten.append({"table": entry["table"], "key": list(identity), "values": lost})
+        restored.rows += table.update(row, changed)
 
 
-def _note_overwritten(
-    conn: psycopg.Connection[Any], entry: Image, changed: list[str], after: str, restored: Restored
-) -> None:
-    """Keep what the application wrote, since the step, to a column that is about to be restored."""
-    query = sql.SQL(
-        "SELECT to_jsonb(t)::text FROM {table} AS t "
-        "JOIN jsonb_populate_record(NULL::{table}, %(row)s::jsonb) AS b ON {same} FOR UPDATE OF t"
-    ).format(table=statements.relation(entry["table"]), same=_same_key(entry["key"], "t", "b"))
-    found = conn.execute(query, {"row": after}).fetchone()
-    if found is None:
-        return
-    now, left = _parse(found[0]), _parse(after)
-    if any(now.get(name) != left.get(name) for name in changed):
-        values = json.loads(found[0])
-        restored.overwritten.append(
-            {
-                "table": entry["table"],
-                "key": {name: values[name] for name in entry["key"]},
-                "values": {name: values.get(name) for name in changed},
-            }
+class _Table:
+    """A table whose rows are read and written as text, column by column, found by primary key."""
+
+    def __init__(self, conn: psycopg.Connection[Any], name: str) -> None:
+        with conn.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(statements.load("row_image_columns"), {"table": statements.quoted(name)})
+            columns = cursor.fetchall()
+        if not columns:
+            raise StepFailed(f"there is no table {name} to keep rows of")
+        self.conn = conn
+        self.relation = statements.relation(name)
+        self.types: dict[str, str] = {column["name"]: column["type"] for column in columns}
+        self.key: list[str] = [column["name"] for column in columns if column["in_key"]]
+        if not self.key:
+            raise StepFailed(f"a before-image of rows needs a primary key, and {name} has none")
+
+    def identity(self, row: Row) -> tuple[str | None, ...]:
+        """The row's key."""
+        return tuple(row[name] for name in self.key)
+
+    def where(self, values: dict[str, Any]) -> sql.Composable:
+        """The condition of a ``RowsOf``."""
+        parts = [
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in values.items()
+        ]
+        return sql.SQL(" AND ").join(parts) if parts else sql.SQL("true")
+
+    def same(self, row: Row) -> sql.Composable:
+        """The condition that finds this row again."""
+        parts = [sql.SQL("{} = {}").format(sql.Identifier(name), self._value(name, row)) for name in self.key]
+        return sql.SQL(" AND ").join(parts)
+
+    def select(self, condition: sql.Composable) -> list[Row]:
+        """Rows as text, locked, in key order."""
+        texts = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in self.types]
+        query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT {} FOR UPDATE").format(
+            sql.SQL(", ").join(texts),
+            self.relation,
+            condition,
+            sql.SQL(", ").join(map(sql.Identifier, self.key)),
+            sql.Literal(MAX_IMAGE_ROWS + 1),
         )
+        return [dict(zip(self.types, row, strict=True)) for row in self.conn.execute(query).fetchall()]
+
+    def delete(self, row: Row) -> int:
+        """Delete the row; how many were."""
+        query = sql.SQL("DELETE FROM {} WHERE {}").format(self.relation, self.same(row))
+        return self.conn.execute(query).rowcount
+
+    def insert(self, row: Row) -> int:
+        """Insert the row as it was, identity columns included."""
+        names = [name for name in row if name in self.types]
+        query = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
+            self.relation,
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join(self._value(name, row) for name in names),
+        )
+        return self.conn.execute(query).rowcount
+
+    def update(self, row: Row, changed: Row) -> int:
+        """Give the row's columns in ``changed`` these values."""
+        query = sql.SQL("UPDATE {} SET {} WHERE {}").format(
+            self.relation,
+            sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), self._value(name, changed))
+                for name in changed
+            ),
+            self.same(row),
+        )
+        return self.conn.execute(query).rowcount
+
+    def _value(self, name: str, row: Row) -> sql.Composable:
+        """A literal of the column's own type, whose name the catalog gives as PostgreSQL quotes it."""
+        literal = sql.Literal(row[name]).as_string(self.conn)
+        return _Verbatim(f"CAST({literal} AS {self.types[name]})")
 
 
-def _delete(conn: psycopg.Connection[Any], entry: Image, row: str) -> int:
-    query = sql.SQL(
-        "DELETE FROM {table} AS t USING jsonb_populate_record(NULL::{table}, %(row)s::jsonb) AS b "
-        "WHERE {same}"
-    ).format(table=statements.relation(entry["table"]), same=_same_key(entry["key"], "t", "b"))
-    return conn.execute(query, {"row": row}).rowcount
+class _Verbatim(sql.Composable):
+    """SQL made here of a quoted literal and a type's name from the catalog."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
 
-def _insert(conn: psycopg.Connection[Any], entry: Image, columns: list[str], row: str) -> int:
-    query = sql.SQL(
-        "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE "
-        "SELECT {values} FROM jsonb_populate_record(NULL::{table}, %(row)s::jsonb) AS b"
-    ).format(
-        table=statements.relation(entry["table"]),
-        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-        values=sql.SQL(", ").join(sql.Identifier("b", column) for column in columns),
-    )
-    return conn.execute(query, {"row": row}).rowcount
-
-
-def _update(conn: psycopg.Connection[Any], entry: Image, columns: list[str], row: str) -> int:
-    query = sql.SQL(
-        "UPDATE {table} AS t SET {assignments} "
-        "FROM jsonb_populate_record(NULL::{table}, %(row)s::jsonb) AS b WHERE {same}"
-    ).format(
-        table=statements.relation(entry["table"]),
-        assignments=sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(column), sql.Identifier("b", column))
-            for column in columns
-        ),
-        same=_same_key(entry["key"], "t", "b"),
-    )
-    return conn.execute(query, {"row": row}).rowcount
-
-
-def _same_key(key: list[str], left: str, right: str) -> sql.Composed:
-    return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name)) for name in key
-    )
-
-
-def _columns(conn: psycopg.Connection[Any], table: str) -> list[tuple[str, bool]]:
-    with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(statements.load("row_image_columns"), {"table": statements.quoted(table)})
-        rows = cursor.fetchall()
-    if not rows:
-        raise StepFailed(f"there is no table {table} to keep rows of")
-    return [(row["name"], row["in_key"]) for row in rows]
-
-
-def _parse(text: str) -> dict[str, Any]:
-    """A row's columns. Numbers stay as they are written: a float would not hold every digit of a numeric."""
-    found: dict[str, Any] = json.loads(text, parse_float=_digits, parse_int=_digits)
-    return found
-
-
-def _identity(text: str, key: list[str]) -> tuple[str, ...]:
-    row = _parse(text)
-    return tuple(repr(row[name]) for name in key)
-
-
-def _digits(text: str) -> tuple[str, str]:
-    return "number", text
+    def as_bytes(self, context: Any = None) -> bytes:  # noqa: ARG002  (the context is in the literal already)
+        """The text as it is."""
+        return self.text.encode()

@@ -4,6 +4,7 @@
 -- timeout: statement 5 s
 -- undo: none: it only reads
 SELECT a.attname AS name,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        coalesce(a.attnum = ANY (k.conkey), false) AS in_key
   FROM pg_catalog.pg_attribute AS a
   LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = a.attrelid AND k.contype = 'p'
