@@ -14,6 +14,8 @@ def lint(runbook: Runbook, lines: toml_lines.Lines) -> list[Finding]:
     findings: list[Finding] = []
     looked: list[Looked] = []
     for use in uses.of(runbook):
+        if not use.file.text:
+            continue  # a stand-in for a file that could not be read, which has its finding already
         one = lint_sql.look(use)
         if isinstance(one, Finding):
             findings.append(one)
