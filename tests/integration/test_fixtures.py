@@ -73,3 +73,10 @@ def test_a_real_worker_starts_and_stops(celery_workers: Processes) -> None:
     assert worker.poll() is None
     celery_workers.stop()
     assert worker.returncode == 0
+
+
+def test_bars_target_has_bars_and_its_application_sees_them(bars_target: TargetUrls) -> None:
+    with psycopg.connect(bars_target.app_url) as application:
+        counted = application.execute("SELECT count(*) FROM data_bars").fetchone()
+    assert counted is not None
+    assert counted[0] > 1000
