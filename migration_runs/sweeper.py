@@ -56,7 +56,7 @@ def phases_to_work_on() -> Iterator[Hint]:
     One that waits for a person has no such time: the service that takes the answer ends the wait.
     """
     nobody = Q(lease_worker="") | Q(lease_until=None) | Q(lease_until__lt=Now())
-    time_to_look = Q(waiting=None) | Q(look_again_at__lte=Now()) | Q(state=PhaseState.PAUSING)
+    time_to_look = Q(waiting__isnull=True) | Q(look_again_at__lte=Now()) | Q(state=PhaseState.PAUSING)
     rows = PhaseRun.objects.filter(nobody, time_to_look, state__in=PHASE_WORKING).order_by("run_id", "number")
     for pk, state in rows.values_list("pk", "state"):
         yield Hint("undo_phase" if state == PhaseState.UNDOING else "run_phase", pk)

@@ -1,0 +1,1 @@
+"""Real kills of real processes: workers, broker, databases."""
