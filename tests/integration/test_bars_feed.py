@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -315,6 +316,27 @@ def test_a_lost_connection_is_replaced_and_told_as_a_warning(conn: Conn, bars_ta
     seen: list[int] = []
     _run(bars_target.app_url, [die, lambda own: seen.append(own.info.backend_pid)])
     assert len(seen) == 1
+    assert _levels(conn) == ["warning"]
+
+
+def test_a_target_that_is_away_is_waited_for_and_found_again(conn: Conn, bars_target: TargetUrls) -> None:
+    """The address leads nowhere for the first attempts, as when the server is down."""
+    stopping = service.StopRequest()
+    ticked: list[Conn] = []
+    waiting = service.Service(
+        _Once([ticked.append], stopping),
+        url="postgresql://bars_app:x@127.0.0.1:1/nowhere",
+        tick_seconds=0.01,
+        stopping=stopping,
+    )
+    running = threading.Thread(target=waiting.run)
+    running.start()
+    time.sleep(0.5)
+    assert running.is_alive()
+    assert ticked == []
+    waiting._url = bars_target.app_url
+    running.join(timeout=60)
+    assert len(ticked) == 1
     assert _levels(conn) == ["warning"]
 
 

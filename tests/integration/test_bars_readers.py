@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from bars import connections, readers, signals
+from bars import connections, pairs, readers, signals
 from controlpanel.embedded_databases import TargetUrls
 
 STOP = datetime(2026, 3, 16, 8, 0, tzinfo=UTC)
@@ -117,3 +119,29 @@ def test_a_signal_is_the_newest_close_against_the_mean(conn: Conn) -> None:
 
 def test_a_symbol_without_bars_has_no_signal(conn: Conn) -> None:
     assert signals.signal_for(conn, symbol="DXY", version="migrated") is None
+
+
+def test_the_command_shows_every_symbol_as_the_deployed_version_reads_it(
+    conn: Conn, run_manage: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    def shown() -> dict[str, Any]:
+        done = run_manage("bars", "signals", "--json", "--bars", "10")
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return {line["symbol"]: line for line in lines}
+
+    _copy_history(conn)
+    legacy = shown()
+    assert set(legacy) == set(pairs.SYMBOLS)
+    assert (legacy["EURUSD"]["doubled"], legacy["DXY"]["doubled"]) == (0, 5)
+    deployed = run_manage("bars", "deploy", "migrated")
+    assert (deployed.returncode, deployed.stdout) == (0, "deployed migrated: nothing is running\n")
+    assert shown()["DXY"]["doubled"] == 0
+
+
+def test_the_command_without_bars_says_so_and_fails(
+    target: TargetUrls, run_manage: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    refused = run_manage("bars", "deploy", "migrated")
+    assert refused.returncode == 1
+    assert "bars load" in refused.stderr
