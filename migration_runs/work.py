@@ -10,7 +10,6 @@ import hashlib
 import os
 import secrets
 import socket
-from datetime import timedelta
 from pathlib import Path
 
 import pydantic
@@ -20,6 +19,7 @@ from migration_runs.engine.job import Job
 from migration_runs.exceptions import EngineError
 from migration_runs.models import PhaseRun, Run
 from migration_runs.runbook.plan import Plan, canonical_json
+from migration_runs.services.window import WindowRule
 
 MONITORING = 8
 """The phase whose checks come at an interval."""
@@ -73,14 +73,9 @@ def plan_of(run: Run) -> Plan:
     return plan
 
 
-def check_interval(plan: Plan) -> timedelta:
-    """Real time between two rounds of the window's checks: market minutes at the plan's clock speed."""
-    return timedelta(minutes=plan.runbook.window.interval_minutes / plan.clock_speed)
-
-
 def refuse_fast_clock(plan: Plan) -> None:
     """Raises EngineError when checks would come faster than the sweeper looks: they would all be missed."""
-    interval = check_interval(plan).total_seconds()
+    interval = WindowRule.of(plan).interval.total_seconds()
     if interval < settings.SWEEP_SECONDS:
         raise EngineError(
             f"checks every {interval:g} s cannot be kept: the sweeper looks every "
