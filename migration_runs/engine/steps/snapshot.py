@@ -32,4 +32,4 @@ class SnapshotKind(StepKind[SnapshotStep]):
             script.set_local_timeouts(conn, self.step)
             rows = script.execute(conn, self.step.sql, self.plan.parameters)
         summary = script.shorten(rows[0]) if len(rows) == 1 else f"{len(rows)} rows kept"
-        return StepResult(summary=summary, details={"rows": [script.jsonable(row) for row in rows]})
+        return StepResult(summary=summary, details={"returned": [script.jsonable(row) for row in rows]})
