@@ -40,6 +40,19 @@ def put(rows: Any, state: str, table: tuple[Transition, ...], initial: str) -> N
         rows.update(state=step)
 
 
+def moves(rows: Any, target: str) -> bool:
+    """Whether the database lets rows move to ``target``; they stay where they are."""
+    try:
+        with transaction.atomic():
+            rows.update(state=target)
+            transaction.set_rollback(True)
+    except IntegrityError as error:
+        if ILLEGAL not in str(error):
+            raise
+        return False
+    return True
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("source", list(RunState))
 def test_run_makes_exactly_the_moves_of_the_table(source: str) -> None:
@@ -48,14 +61,7 @@ def test_run_makes_exactly_the_moves_of_the_table(source: str) -> None:
     put(rows, source, RUN_TRANSITIONS, "draft")
     for target in RunState:
         legal = may_move(RUN_TRANSITIONS, source, target) or source == target
-        try:
-            with transaction.atomic():
-                rows.update(state=target)
-                assert legal, f"{source} to {target} was let through"
-                transaction.set_rollback(True)
-        except IntegrityError as error:
-            assert not legal, f"{source} to {target} was refused"
-            assert ILLEGAL in str(error)
+        assert moves(rows, target) == legal, f"{source} to {target}"
 
 
 @pytest.mark.django_db
@@ -66,14 +72,7 @@ def test_phase_makes_exactly_the_moves_of_the_table(source: str) -> None:
     put(rows, source, PHASE_TRANSITIONS, "pending")
     for target in PhaseState:
         legal = may_move(PHASE_TRANSITIONS, source, target) or source == target
-        try:
-            with transaction.atomic():
-                rows.update(state=target)
-                assert legal, f"{source} to {target} was let through"
-                transaction.set_rollback(True)
-        except IntegrityError as error:
-            assert not legal, f"{source} to {target} was refused"
-            assert ILLEGAL in str(error)
+        assert moves(rows, target) == legal, f"{source} to {target}"
 
 
 @pytest.mark.django_db
@@ -136,7 +135,7 @@ FORBIDDEN_TO_APP = [
 @pytest.mark.parametrize("statement", FORBIDDEN_TO_APP)
 def test_app_role_lacks_the_privilege(statement: str) -> None:
     Scene.draft()
-    with pytest.raises(ProgrammingError, match="permission denied|must be owner"), transaction.atomic():
+    with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), transaction.atomic():
         connection.cursor().execute(statement)
 
 
@@ -173,7 +172,7 @@ def test_owner_is_refused_as_well_and_no_setting_helps(
         ignored = ",".join(str(name) for (name,) in names)
         owner.execute("SELECT set_config('pgtrigger.ignore', %s, false)", ["{" + ignored + "}"])
     with pytest.raises(psycopg.errors.CheckViolation):
-        owner.execute(statement)  # type: ignore[arg-type]
+        owner.execute(statement)
 
 
 @pytest.mark.django_db

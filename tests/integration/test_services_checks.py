@@ -1,4 +1,4 @@
-"""The monitoring window: due checks are rows, a missed one counts as failed, and no role opens the cleanup early."""
+"""The monitoring window: due checks are rows, a missed one counts as failed, and no role cleans up early."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def monitoring(**more: Any) -> Scene:
 
 
 def due_now(scene: Scene, *, late: bool = False) -> list[int]:
-    """Let a round of a slow window be due: the clock cannot be turned, so its rows are made anew in the past."""
+    """Let a round of a slow window be due: no clock can be turned, so a row is made in the past."""
     current = MonitoringWindow.objects.get(run_id=scene.run_id, ended_at=None)
     ago = timedelta(hours=1) if late else timedelta(seconds=1)
     number = 1000 + current.checks.count()
@@ -48,6 +48,25 @@ def due_now(scene: Scene, *, late: bool = False) -> list[int]:
     return [row.pk]
 
 
+def began(scene: Any) -> int | None:
+    """The check that a worker takes now."""
+    due = checks.begin_next(scene.run_id)
+    return due.pk if due else None
+
+
+def test_check_begun_by_a_worker_that_is_gone_is_taken_again() -> None:
+    scene = monitoring(**SLOW)
+    (due,) = due_now(scene)
+    assert began(scene) == due
+    now = datetime.now(UTC)
+    window = DueCheck.objects.get(pk=due).window
+    row = DueCheck.objects.create(
+        window=window, check_key="alive", round=3000, state="running",
+        due_at=now - timedelta(minutes=10), late_after=now + timedelta(minutes=5),
+    )  # fmt: skip
+    assert began(scene) == row.pk
+
+
 def test_every_due_check_is_a_row_from_the_start_of_the_window() -> None:
     checked = [
         CHECK,
@@ -60,7 +79,8 @@ def test_every_due_check_is_a_row_from_the_start_of_the_window() -> None:
     started = MonitoringWindow.objects.get(run_id=scene.run_id).started_at
     assert rows[-1].due_at == started + timedelta(hours=24)
     assert rows[0].late_after == started + timedelta(minutes=75)
-    assert checks.due_ids() == []
+    assert checks.runs_with_due_checks() == []
+    assert checks.begin_next(scene.run_id) is None
 
 
 def test_worker_that_comes_twice_makes_no_second_window() -> None:
@@ -72,8 +92,8 @@ def test_worker_that_comes_twice_makes_no_second_window() -> None:
 def test_failed_check_ends_the_window_and_holds_the_run_while_checks_go_on() -> None:
     scene = monitoring(**SLOW)
     (due,) = due_now(scene)
-    assert checks.due_ids() == [due]
-    assert checks.begin_check(due)
+    assert checks.runs_with_due_checks() == [scene.run_id]
+    assert began(scene) == due
     assert checks.record_check(due, check_outcome(due, "fail"))
     assert scene.run.state == "on_hold"
     assert scene.run.hold_kind == "check"
@@ -83,17 +103,17 @@ def test_failed_check_ends_the_window_and_holds_the_run_while_checks_go_on() -> 
     later = DueCheck.objects.filter(window__run_id=scene.run_id, state="pending")
     assert later.count() == 24
     row = DueCheck.objects.create(
-        window=later[0].window, check_key="alive", round=2000, due_at=datetime.now(UTC) - timedelta(seconds=1),
-        late_after=datetime.now(UTC) + timedelta(hours=1),
+        window=later[0].window, check_key="alive", round=2000,
+        due_at=datetime.now(UTC) - timedelta(seconds=1), late_after=datetime.now(UTC) + timedelta(hours=1),
     )  # fmt: skip
-    assert checks.begin_check(row.pk)
+    assert began(scene) == row.pk
     assert checks.record_check(row.pk, check_outcome(row.pk, "pass"))
 
 
 def test_resuming_after_a_failed_check_starts_a_fresh_window() -> None:
     scene = monitoring(**SLOW)
     (due,) = due_now(scene)
-    checks.begin_check(due)
+    began(scene)
     checks.record_check(due, check_outcome(due, "fail"))
     runs.resume_run(scene.run_id, person=scene.people[Role.ONCALL], how=HOW)
     scene.work(8, WAITING)
@@ -117,12 +137,12 @@ def test_check_without_a_result_in_time_is_missed_and_counts_as_failed(begun: bo
     scene = monitoring(**SLOW)
     (due,) = due_now(scene, late=True)
     if begun:
-        checks.begin_check(due)
+        began(scene)
     assert checks.mark_missed() == [due]
     assert scene.run.state == "on_hold"
     assert "missed" in scene.run.hold_reason
     assert checks.mark_missed() == []
-    assert not checks.begin_check(due)
+    assert began(scene) != due
     assert not checks.record_check(due, check_outcome(due, "pass"))
     assert DueCheck.objects.get(pk=due).state == "missed"
 
@@ -130,8 +150,8 @@ def test_check_without_a_result_in_time_is_missed_and_counts_as_failed(begun: bo
 def test_first_result_of_a_check_counts() -> None:
     scene = monitoring(**SLOW)
     (due,) = due_now(scene)
-    assert checks.begin_check(due)
-    assert checks.begin_check(due)  # the message came twice
+    assert began(scene) == due
+    assert began(scene) is None  # the message came twice
     assert checks.record_check(due, check_outcome(due, "pass"))
     assert not checks.record_check(due, check_outcome(due, "fail"))
     assert scene.run.state == "in_progress"
@@ -141,7 +161,7 @@ def test_first_result_of_a_check_counts() -> None:
 def test_pass_warn_and_closed_hold_nothing(verdict: str) -> None:
     scene = monitoring(**SLOW)
     (due,) = due_now(scene)
-    checks.begin_check(due)
+    began(scene)
     checks.record_check(due, check_outcome(due, verdict))
     assert scene.run.state == "in_progress"
 
@@ -224,10 +244,10 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 RULE = WindowRule(length=timedelta(hours=24), interval=timedelta(hours=1), min_open_checks=12)
 
 
-def rows(count: int = 24, **changes: dict[str, Any]) -> list[DueCheck]:
+def rows(**changes: dict[str, Any]) -> list[DueCheck]:
     """A window's checks, all passed in open hours; ``r7={"verdict": "fail"}`` changes round 7."""
     made = []
-    for number in range(1, count + 1):
+    for number in range(1, 25):
         values: dict[str, Any] = {"state": "done", "verdict": "pass", "market_open": True}
         values |= changes.get(f"r{number}", {})
         due = START + number * RULE.interval
