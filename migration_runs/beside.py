@@ -88,17 +88,18 @@ def work_chunks(phase_run_id: int, token: int) -> int:
     return 0
 
 
-def run_due_check(due_check_id: int) -> None:
-    """Measure one due check and have its result recorded; nothing when it has one or its window ended."""
-    due = DueCheck.objects.select_related("window__run__plan").get(pk=due_check_id)
-    if not check_services.begin_check(due_check_id):
-        return
-    run = due.window.run
+def run_due_checks(run_id: int) -> None:
+    """Measure the run's due checks and have the results recorded, until none is left to begin.
+
+    Any number of workers may do so for one run at once: each takes other checks.
+    """
+    run = Run.objects.select_related("plan").get(pk=run_id)
     job = work.run_job(run, worker=work.worker_name())
-    outcome = health.run_check(
-        job, due.check_key, since=_check_before(due), verified=latest_verification(run.pk)
-    )
-    check_services.record_check(due_check_id, outcome, worker=job.worker)
+    while (due := check_services.begin_next(run_id)) is not None:
+        outcome = health.run_check(
+            job, due.check_key, since=_check_before(due), verified=latest_verification(run_id)
+        )
+        check_services.record_check(due.pk, outcome, worker=job.worker)
 
 
 def _check_before(due: DueCheck) -> Any:

@@ -23,7 +23,7 @@ QUEUES: dict[str, str] = {
     "run_phase": "runs",
     "undo_phase": "runs",
     "work_chunks": "chunks",
-    "run_due_check": "checks",
+    "run_due_checks": "checks",
     "drain_run": "checks",
     "give_up_ledger": "checks",
     "sweep": "checks",

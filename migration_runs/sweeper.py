@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from migration_runs.models import DueCheck, PhaseRun, Run, StepRun, VerificationReport
+from migration_runs.models import PhaseRun, Run, StepRun, VerificationReport
 from migration_runs.services import checks as check_services
 from migration_runs.services import clock
 from migration_runs.states import PHASE_WORKING, PhaseState, RunState, StepState
@@ -63,16 +63,9 @@ def phases_to_work_on() -> Iterator[Hint]:
 
 
 def checks_due() -> Iterator[Hint]:
-    """Checks that are due, and those that a worker began so long ago that it may be gone.
-
-    The latter have used up half of the time that they have. A check only reads, and the first result counts.
-    """
-    for pk in check_services.due_ids():
-        yield Hint("run_due_check", pk)
-    grace = F("late_after") - F("due_at")
-    begun = DueCheck.objects.filter(state=DueCheck.State.RUNNING, late_after__gt=Now())
-    for pk in begun.filter(due_at__lt=Now() - grace / 2).order_by("due_at").values_list("pk", flat=True):
-        yield Hint("run_due_check", pk)
+    """Runs with checks to be begun. One hint a run, not one a check: a backlog must not be sent again each time."""
+    for pk in check_services.runs_with_due_checks():
+        yield Hint("run_due_checks", pk)
 
 
 def runs_to_drain() -> Iterator[Hint]:

@@ -36,9 +36,9 @@ def work_chunks(phase_run_id: int, token: int) -> None:
 
 
 @shared_task
-def run_due_check(due_check_id: int) -> None:
-    """Measure one due check."""
-    beside.run_due_check(due_check_id)
+def run_due_checks(run_id: int) -> None:
+    """Measure a run's due checks, one after the other, until none is left to begin."""
+    beside.run_due_checks(run_id)
 
 
 @shared_task

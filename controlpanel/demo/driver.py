@@ -84,7 +84,7 @@ class Driver:
     def through_phase(self, number: int) -> None:
         """Drive one phase from where it is to signed."""
         fixed = phases.by_number(number)
-        if self._phase(number).state == "ready":
+        if self._phase(number).state == "ready" or (number == 1 and self.view().state == "approved"):
             self._sign(f"start:{number}", "Window whole, verification clean.")
             owner = self._phase(number).owner_role
             self._say(f"phase {number} {fixed.key}: {username(owner)} starts")

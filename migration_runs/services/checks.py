@@ -7,7 +7,8 @@ holds the run and ends the window; checks go on during the hold, and resuming st
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max, Q
+from django.db.models.functions import Now
 
 from migration_runs.engine.outcome import CheckOutcome
 from migration_runs.models import DueCheck, MonitoringWindow
@@ -90,22 +91,36 @@ def drop_due(at: Situation) -> None:
     _forget(at)
 
 
-def due_ids(*, limit: int = 200) -> list[int]:
-    """Checks that are due by the control database's clock and have not begun, the oldest first."""
-    rows = DueCheck.objects.filter(
-        state=DueCheck.State.PENDING, due_at__lte=clock.database_now(), **_watched("window__run")
-    )
-    return list(rows.order_by("due_at", "id").values_list("pk", flat=True)[:limit])
+def runs_with_due_checks() -> list[int]:
+    """Runs that have a check to be begun now by the control database's clock, by id."""
+    rows = DueCheck.objects.filter(_to_begin(), **_watched("window__run"))
+    return list(rows.values_list("window__run", flat=True).distinct().order_by("window__run"))
 
 
-def begin_check(due_check_id: int) -> bool:
-    """Mark a due check as begun; False when it is not to be run (any more).
+def begin_next(run_id: int) -> DueCheck | None:
+    """Take the run's oldest check that is to be begun now, and mark it as begun; None when there is none.
 
-    A check that was begun may be begun again, by a worker that got the message of one that was lost: it only
-    reads, and the first result counts.
+    Two workers never take the same one at once. One that was begun but has used up half of its time without a
+    result may be taken again: its worker may be gone. A check only reads, and the first result counts.
     """
-    rows = DueCheck.objects.filter(pk=due_check_id, state__in=OPEN, due_at__lte=clock.database_now())
-    return bool(rows.filter(**_watched("window__run")).update(state=DueCheck.State.RUNNING))
+    with transaction.atomic():
+        due = (
+            DueCheck.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+            .filter(_to_begin(), window__run=run_id, **_watched("window__run"))
+            .order_by("due_at", "id")
+            .first()
+        )
+        if due is not None:
+            due.state = DueCheck.State.RUNNING
+            due.save(update_fields=["state"])
+    return due
+
+
+def _to_begin() -> Q:
+    """Due and not begun; or begun so long ago that half of the time it has is over."""
+    grace = F("late_after") - F("due_at")
+    lost = Q(state=DueCheck.State.RUNNING, late_after__gt=Now(), due_at__lt=Now() - grace / 2)
+    return Q(state=DueCheck.State.PENDING, due_at__lte=Now()) | lost
 
 
 def record_check(due_check_id: int, outcome: CheckOutcome, *, worker: str = "worker") -> bool:

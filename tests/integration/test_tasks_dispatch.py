@@ -39,10 +39,10 @@ def test_a_rolled_back_transaction_sends_nothing(broker: str, control_db: Contro
 
 def test_each_task_goes_to_its_own_queue(broker: str, control_db: ControlUrls) -> None:
     dispatch.send("work_chunks", 7, token=3)
-    dispatch.send("run_due_check", 8)
+    dispatch.send("run_due_checks", 8)
     dispatch.send("verify_run", 9)
     assert _waiting(broker, "chunks") == ["work_chunks[7, 3]"]
-    assert _waiting(broker, "checks") == ["run_due_check[8]"]
+    assert _waiting(broker, "checks") == ["run_due_checks[8]"]
     assert _waiting(broker, "verification") == ["verify_run[9]"]
 
 
