@@ -1,11 +1,10 @@
-"""A chunk worker as a process of its own: ``python -m tests.integration.copy_worker < pickled job``."""
+"""A worker as a process of its own: ``python -m tests.integration.copy_worker WHAT < pickled job``."""
 
 from __future__ import annotations
 
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from migration_runs.engine.job import Job
@@ -14,9 +13,23 @@ from tests.integration import jobs
 
 
 def start(job: Job) -> subprocess.Popen[bytes]:
-    """The process, already at work. It prints how many chunks it copied."""
+    """A chunk worker, already at work. It prints how many chunks it copied."""
+    return _start("copy", job)
+
+
+def start_cleanup(job: Job) -> subprocess.Popen[bytes]:
+    """A worker on the cleanup step, already at work."""
+    return _start("cleanup", job)
+
+
+def start_rollback(job: Job) -> subprocess.Popen[bytes]:
+    """A worker that undoes cleanup, already at work."""
+    return _start("rollback", job)
+
+
+def _start(what: str, job: Job) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.copy_worker"],
+        [sys.executable, "-m", "tests.integration.copy_worker", what],
         cwd=Path(__file__).resolve().parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -42,10 +55,16 @@ def kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def main(work: Callable[[Job, jobs.Heard], int] = copier.work) -> None:
+def main(what: str) -> None:
+    """Do the work of the job on stdin."""
     job = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the test
-    sys.stdout.write(f"{work(job, jobs.Heard())}\n")
+    if what == "copy":
+        sys.stdout.write(f"{copier.work(job, jobs.Heard())}\n")
+    elif what == "cleanup":
+        jobs.apply(job, 9, "retire")
+    else:
+        jobs.undo(job, 9, "retire")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

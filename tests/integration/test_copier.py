@@ -5,27 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import ledger
-from migration_runs.engine.move import chunks, copier, verification
-from migration_runs.engine.outcome import Verification
+from migration_runs.engine.move import chunks, copier
 from migration_runs.exceptions import Fenced, StepFailed, StopRequested
 from tests.integration import copy_worker, jobs, worlds
+from tests.integration.moving import SLEEPING, rows, slow, verify, wait_for
 from tests.integration.worlds import World
-
-SLOW = """
-CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS
-    $$BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END$$;
-CREATE TRIGGER slow BEFORE INSERT ON public.bars
-    FOR EACH ROW WHEN (NEW.symbol = 'DXY' AND {when}) EXECUTE FUNCTION public.slow();
-"""
 
 
 @pytest.fixture
@@ -56,40 +46,6 @@ def forward(world: World) -> None:
 def copied(world: World) -> copier.Copied:
     with world.runner() as conn:
         return copier.copied(conn, world.job)
-
-
-def verify(world: World) -> Verification:
-    return verification.verify(world.job.target_url, world.job.plan, world.job.run_uid)
-
-
-def rows(world: World, query: str) -> list[Any]:
-    with world.runner() as conn:
-        return conn.execute(query.encode()).fetchall()
-
-
-@contextmanager
-def slow_inserts(world: World, *, seconds: float, when: str = "true") -> Iterator[None]:
-    """Inserts of DXY rows into the target take their time."""
-    with world.app() as conn:
-        conn.execute(SLOW.format(seconds=seconds, when=when).encode())
-    try:
-        yield
-    finally:
-        with world.app() as conn:
-            conn.execute("DROP FUNCTION public.slow() CASCADE")
-
-
-def wait_for(world: World, query: str) -> None:
-    """Until ``query`` gives a row."""
-    with world.runner() as conn:
-        while not conn.execute(query.encode()).fetchall():
-            time.sleep(0.02)
-
-
-IN_CHUNK = (
-    "SELECT FROM pg_stat_activity WHERE application_name LIKE 'phasegate/%' AND wait_event = 'PgSleep' "
-    "AND pid <> pg_backend_pid()"
-)
 
 
 def test_every_row_is_copied_once_in_adjoining_chunks(dxy: World) -> None:
@@ -139,7 +95,7 @@ def test_four_processes_share_one_copy(target: TargetUrls) -> None:
     forward(world)
     plan(world)
     assert len(rows(world, "SELECT FROM phasegate.chunk")) == 4 * chunks.RANGES_PER_WORKER
-    with slow_inserts(world, seconds=0.05, when="extract(minute FROM NEW.ts) = 30"):
+    with slow(world, "public.bars", "INSERT", seconds=0.05, when="extract(minute FROM NEW.ts) = 30"):
         workers = [copy_worker.start(replace(world.job, worker=f"w{number}")) for number in range(4)]
         shares = [copy_worker.chunks(worker) for worker in workers]
     assert all(shares), shares
@@ -152,12 +108,12 @@ def test_four_processes_share_one_copy(target: TargetUrls) -> None:
 def test_a_worker_killed_inside_a_chunk_leaves_nothing_of_it_and_the_next_finishes(dxy: World) -> None:
     forward(dxy)
     plan(dxy)
-    with slow_inserts(dxy, seconds=60, when="NEW.ts = '2026-03-02 18:00:00+00'"):
+    with slow(dxy, "public.bars", "INSERT", seconds=60, when="NEW.ts = '2026-03-02 18:00:00+00'"):
         worker = copy_worker.start(dxy.job)
-        wait_for(dxy, IN_CHUNK)
+        wait_for(dxy, SLEEPING)
         before = copied(dxy)
         copy_worker.kill(worker)
-        wait_for(dxy, f"SELECT WHERE NOT EXISTS ({IN_CHUNK})")
+        wait_for(dxy, f"SELECT WHERE NOT EXISTS ({SLEEPING})")
     assert 0 < before.rows < 1960
     assert copied(dxy) == before
     assert verify(dxy).target_rows == before.rows

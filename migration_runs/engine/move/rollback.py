@@ -79,7 +79,8 @@ def revive(
     """Undo cleanup, wherever it stood; source and target are equal and mirrored both ways afterwards.
 
     ``applied``: whether cleanup had ended. ``line`` is the barrier of an earlier call that ended waiting;
-    ``keep_line`` is given a new one to keep. Raises StepFailed when the two sides do not become equal, Fenced, LeaseLost, StopRequested.
+    ``keep_line`` is given a new one to keep. Raises StepFailed when the two sides do not become equal,
+    Fenced, LeaseLost, StopRequested.
     """
     with connection.connect_job(job) as conn:
         shape = catalog.resolve(conn, job.plan.runbook.move, job.run_uid)
