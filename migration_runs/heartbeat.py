@@ -106,7 +106,7 @@ class Heartbeat:
                     continue
                 if self._beat():
                     next_beat = time.monotonic() + self._seconds / PER_LEASE
-                elif not self._lost and time.monotonic() >= self._good_until:
+                elif time.monotonic() >= self._good_until:
                     self._lose(SILENT)
         finally:
             connections.close_all()

@@ -1,0 +1,197 @@
+"""Due checks and live verifications, from the row to the recorded result."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from controlpanel.embedded_databases import ControlUrls, TargetUrls
+from migration_runs import beside, sweeper, work
+from migration_runs.engine.outcome import Outcome, Waiting
+from migration_runs.exceptions import EngineError
+from migration_runs.models import DueCheck, LogLine, MonitoringWindow, PhaseRun, Run, VerificationReport
+from migration_runs.services import checks, leases, progress
+from migration_runs.sweeper import Hint
+from tests import plans, runs
+
+WAITS = Outcome(status="waiting", waiting=Waiting(step="holds", kind="window", text="the window"))
+
+
+def _windowed(*checks_: dict[str, object], clock_speed: float = 1.0) -> PhaseRun:
+    """A run whose phase 8 waits for its window, which has just begun."""
+    phase = runs.run_in_phase(plans.plan(checks=checks_, clock_speed=clock_speed), number=8)
+    token = leases.claim(phase.pk, worker="worker")
+    assert token is not None
+    progress.record_outcome(phase.pk, token=token, outcome=WAITS)
+    return phase
+
+
+def _let_time_pass(run_id: int, interval: str) -> None:
+    """Move the window back, as if ``interval`` had passed. Due times are fixed, so their triggers rest."""
+    with psycopg.connect(_owner_url(), autocommit=True) as owner:
+        for table in ("migration_runs_duecheck", "migration_runs_monitoringwindow"):
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+        owner.execute(
+            "UPDATE migration_runs_duecheck SET due_at = due_at - %s::interval, "
+            "late_after = late_after - %s::interval",
+            [interval, interval],
+        )
+        owner.execute(
+            "UPDATE migration_runs_monitoringwindow SET started_at = started_at - %s::interval "
+            "WHERE run_id = %s",
+            [interval, run_id],
+        )
+        for table in ("migration_runs_duecheck", "migration_runs_monitoringwindow"):
+            owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
+
+
+def _first(phase: PhaseRun) -> DueCheck:
+    """The only check of the first round."""
+    return DueCheck.objects.get(window__run=phase.run_id, round=1)
+
+
+def _owner_url() -> str:
+    from django.db import connections  # noqa: PLC0415 - pointed at the test's database by then
+
+    given = connections["owner"].settings_dict
+    place = f"{given['HOST']}:{given['PORT']}/{given['NAME']}"
+    return f"postgresql://{given['USER']}:{given['PASSWORD']}@{place}"
+
+
+def _rows_check(**passes: float) -> dict[str, object]:
+    text = "SELECT count(*) AS value, 'rows' AS detail FROM public.new_things"
+    return plans.check("rows", text, passes=passes)
+
+
+def test_a_due_check_is_found_measured_and_recorded(control_db: ControlUrls, target: TargetUrls) -> None:
+    runs.make_tables(target.owner_url)
+    phase = _windowed(_rows_check(equals=0))
+    assert list(sweeper.checks_due()) == []
+    _let_time_pass(phase.run_id, "61 minutes")
+    assert list(sweeper.checks_due()) == [Hint("run_due_checks", phase.run_id)]
+    beside.run_due_checks(phase.run_id)
+    row = _first(phase)
+    assert (row.state, row.verdict, row.value, row.detail) == ("done", "pass", 0.0, "rows")
+    assert list(sweeper.checks_due()) == []
+
+
+def test_a_doubled_message_measures_nothing_twice(control_db: ControlUrls, target: TargetUrls) -> None:
+    runs.make_tables(target.owner_url)
+    phase = _windowed(_rows_check(equals=0))
+    _let_time_pass(phase.run_id, "61 minutes")
+    beside.run_due_checks(phase.run_id)
+    before = list(DueCheck.objects.values())
+    beside.run_due_checks(phase.run_id)
+    assert list(DueCheck.objects.values()) == before
+
+
+def test_a_check_whose_worker_died_is_sent_again_while_it_can_be_in_time(
+    control_db: ControlUrls, target: TargetUrls
+) -> None:
+    phase = _windowed(_rows_check(equals=0))
+    _let_time_pass(phase.run_id, "61 minutes")
+    begun = checks.begin_next(phase.run_id)
+    assert begun is not None
+    assert list(sweeper.checks_due()) == []
+    assert checks.begin_next(phase.run_id) is None
+    _let_time_pass(phase.run_id, "10 minutes")
+    assert list(sweeper.checks_due()) == [Hint("run_due_checks", phase.run_id)]
+    assert checks.begin_next(phase.run_id) == begun
+
+
+def test_a_failed_check_holds_the_run(control_db: ControlUrls, target: TargetUrls) -> None:
+    runs.make_tables(target.owner_url)
+    phase = _windowed(_rows_check(at_least=1))
+    _let_time_pass(phase.run_id, "61 minutes")
+    beside.run_due_checks(phase.run_id)
+    run = Run.objects.get(pk=phase.run_id)
+    assert (run.state, run.hold_kind) == ("on_hold", "check")
+    assert MonitoringWindow.objects.get(run=run).ended_at is not None
+
+
+def test_a_target_that_is_away_is_a_failed_check_and_no_missed_one(
+    control_db: ControlUrls, target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase = _windowed(_rows_check(equals=0))
+    _let_time_pass(phase.run_id, "61 minutes")
+    monkeypatch.setitem(settings.TARGETS, "bars", "postgresql://phasegate_runner:x@127.0.0.1:1/nowhere")
+    beside.run_due_checks(phase.run_id)
+    row = _first(phase)
+    assert (row.state, row.verdict) == ("done", "fail")
+    assert "nothing listens" in row.detail
+
+
+def test_a_check_that_nobody_ran_is_missed_and_holds_the_run(
+    control_db: ControlUrls, target: TargetUrls
+) -> None:
+    phase = _windowed(_rows_check(equals=0))
+    _let_time_pass(phase.run_id, "76 minutes")
+    assert len(checks.mark_missed()) == 1
+    assert Run.objects.get(pk=phase.run_id).state == "on_hold"
+    assert list(sweeper.checks_due()) == []
+
+
+def test_a_verification_is_made_and_kept(control_db: ControlUrls, target: TargetUrls) -> None:
+    runs.make_tables(target.owner_url, rows=30)
+    with psycopg.connect(target.owner_url) as conn:
+        conn.execute("INSERT INTO new_things SELECT * FROM old_things WHERE id > 1")
+        conn.execute("UPDATE new_things SET body = 'other' WHERE id = 7")
+    phase = runs.run_in_phase(plans.plan(), number=8)
+    found = beside.verify_run(phase.run_id)
+    assert found is not None
+    assert (found.missing, found.different, found.clean) == (1, 1, False)
+    report = VerificationReport.objects.get(run=phase.run_id)
+    assert (report.missing, report.different, report.clean) == (1, 1, False)
+    assert Run.objects.get(pk=phase.run_id).state == "on_hold"
+    latest = beside.latest_verification(phase.run_id)
+    assert latest is not None
+    assert not latest.clean
+
+
+def test_a_verification_that_cannot_be_made_is_told_and_is_no_clean_one(
+    control_db: ControlUrls, target: TargetUrls
+) -> None:
+    phase = runs.run_in_phase(plans.plan(), number=8)
+    assert beside.verify_run(phase.run_id) is None
+    assert not VerificationReport.objects.exists()
+    assert "verification could not be made" in LogLine.objects.get(run=phase.run_id).text
+
+
+def test_two_workers_do_not_compare_the_same_run_at_once(control_db: ControlUrls, target: TargetUrls) -> None:
+    runs.make_tables(target.owner_url)
+    phase = runs.run_in_phase(plans.plan(), number=8)
+    with psycopg.connect(control_db.app_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [0x5047_0002, phase.run_id])
+        assert beside.verify_run(phase.run_id) is None
+    assert beside.verify_run(phase.run_id) is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_clock_faster_than_the_sweeper_is_refused_before_the_window(
+    control_db: ControlUrls, target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SWEEP_SECONDS", 60.0)
+    phase = runs.run_in_phase(plans.plan(clock_speed=120.0), number=8)
+    with pytest.raises(EngineError, match=r"checks every 30 s cannot be kept.*every 60 s"):
+        work.phase_job(phase, token=1, worker="worker")
+
+
+def test_an_alias_that_this_worker_does_not_know_is_said_by_its_variable(
+    control_db: ControlUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(settings.TARGETS, "bars")
+    phase = runs.run_in_phase(plans.plan())
+    with pytest.raises(EngineError, match="TARGET_BARS_URL is not set"):
+        work.phase_job(phase, token=1, worker="worker")
+
+
+def test_verification_follows_the_last_one_by_a_share_of_its_own_time() -> None:
+    """A comparison that takes long on a compressed clock must not run back to back."""
+    assert sweeper._verification_period(3600.0, 0.1) == timedelta(seconds=2)
+    assert sweeper._verification_period(3600.0, 10.0) == timedelta(seconds=40)
