@@ -52,6 +52,7 @@ def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dic
     with connections.connect(connections.application_url(ALIAS), application_name="bars-proof") as conn:
         before = proof.history(conn)
     journal = log_dir / "journal.jsonl"
+    journal.unlink(missing_ok=True)  # of an earlier demo whose logs were kept
     with Processes(log_dir, os.environ) as processes:
         start_workers(processes)
         world.restart_clock(ALIAS, speed=options.pace.speed)
