@@ -180,7 +180,8 @@ def _undo_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep) -> O
         reporter.beat()
         return _report(reporter, error, step, StepState.UNDO_FAILED)
     reporter.step(step.key, StepState.UNDONE, result=record(result))
-    reporter.log("info", f"undone: {result.summary}", step=step.key)
+    if not result.skipped:
+        reporter.log("info", f"undone: {result.summary}", step=step.key)
     return None
 
 
