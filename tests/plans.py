@@ -53,6 +53,7 @@ def plan(
     clock: str | None = None,
     hours: float = 24.0,
     interval_minutes: float = 60.0,
+    copying: Mapping[str, Any] | None = None,
 ) -> Plan:
     """A plan whose phases hold ``steps``, by phase number; the others hold one assertion that holds."""
     filled = steps or {}
@@ -70,6 +71,7 @@ def plan(
             "key": ["id"],
             "chunk_column": "id",
             "columns": {"id": "id", "body": "body"},
+            "copying": dict(copying or {}),
         },
         "window": {"hours": hours, "interval_minutes": interval_minutes},
         "checks": list(checks),
