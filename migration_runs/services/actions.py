@@ -12,7 +12,6 @@ from migration_runs import phases
 from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.phases import Role
-from migration_runs.selectors.views import Action
 from migration_runs.services import (
     driving,
     gates,
@@ -24,6 +23,7 @@ from migration_runs.services import (
     submission,
     verification,
 )
+from migration_runs.services.offer import Action
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState, RunState

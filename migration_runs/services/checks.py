@@ -126,13 +126,16 @@ def _to_begin() -> Q:
 def record_check(due_check_id: int, outcome: CheckOutcome, *, worker: str = "worker") -> bool:
     """Write a check's result; False when it came too late or twice.
 
-    A failed one holds the run, ends the window.
+    One that failed holds the run and ends the window; so does one that comes after its time, which is missed.
     """
     actor = people.worker_actor(worker)
     with transaction.atomic():
         at = situation.lock(DueCheck.objects.values_list("window__run", flat=True).get(pk=due_check_id))
         row = DueCheck.objects.select_for_update(no_key=True).get(pk=due_check_id)
         if row.state not in OPEN:
+            return False
+        if is_watched(at) and clock.database_now() > row.late_after:
+            _miss(at, [row], actor=actor)
             return False
         row.state = DueCheck.State.DONE
         row.verdict = outcome.verdict
@@ -174,16 +177,21 @@ def _mark_missed(run_id: int, *, actor: Actor) -> list[int]:
             .filter(window__run=at.run, state__in=OPEN, late_after__lt=clock.database_now())
             .order_by("id")
         )
-        for row in rows:
-            row.state = DueCheck.State.MISSED
-            row.finished_at = clock.database_now()
-            row.detail = f"no result by {row.late_after:%H:%M:%S} UTC"
-            row.save()
         if rows:
-            names = sorted({row.check_key for row in rows})
-            _break(at, rows, actor=actor, what=f"{len(rows)} checks were missed: {', '.join(names)}")
-            _go_on(at)
+            _miss(at, rows, actor=actor)
         return [row.pk for row in rows]
+
+
+def _miss(at: Situation, rows: list[DueCheck], *, actor: Actor) -> None:
+    for row in rows:
+        row.state = DueCheck.State.MISSED
+        row.finished_at = clock.database_now()
+        row.detail = f"no result by {row.late_after:%H:%M:%S} UTC"
+        row.save()
+    names = ", ".join(sorted({row.check_key for row in rows}))
+    count = "a check was" if len(rows) == 1 else f"{len(rows)} checks were"
+    _break(at, rows, actor=actor, what=f"{count} missed: {names}")
+    _go_on(at)
 
 
 def is_watched(at: Situation) -> bool:

@@ -147,6 +147,14 @@ def test_check_without_a_result_in_time_is_missed_and_counts_as_failed(begun: bo
     assert DueCheck.objects.get(pk=due).state == "missed"
 
 
+def test_result_that_comes_after_its_time_is_a_missed_check() -> None:
+    scene = monitoring(**SLOW)
+    (due,) = due_now(scene, late=True)
+    assert not checks.record_check(due, check_outcome(due, "pass"))
+    assert DueCheck.objects.get(pk=due).state == "missed"
+    assert scene.run.state == "on_hold"
+
+
 def test_first_result_of_a_check_counts() -> None:
     scene = monitoring(**SLOW)
     (due,) = due_now(scene)

@@ -145,7 +145,8 @@ def test_approval_expires() -> None:
     SignOff.objects.filter(pk=signed.pk).update(void_at=timezone.now(), void_reason="replaced by the test")
     SignOff.objects.create(
         run=scene.run, gate="plan", role="approver", person=scene.people[Role.APPROVER],
-        plan_digest=scene.run.plan_id, target="bars", approved=True, expires_at=timezone.now() - timedelta(seconds=1),
+        plan_digest=scene.run.plan_id, target="bars", approved=True,
+        expires_at=timezone.now() - timedelta(seconds=1),
     )  # fmt: skip
     with pytest.raises(IllegalMove, match="it expired at"):
         scene.start(1)
@@ -157,7 +158,8 @@ def test_approval_does_not_expire_once_the_start_that_it_allows_has_happened() -
     SignOff.objects.filter(gate="plan").update(void_at=timezone.now(), void_reason="replaced by the test")
     SignOff.objects.create(
         run=scene.run, gate="plan", role="approver", person=scene.people[Role.APPROVER],
-        plan_digest=scene.run.plan_id, target="bars", approved=True, expires_at=timezone.now() - timedelta(seconds=1),
+        plan_digest=scene.run.plan_id, target="bars", approved=True,
+        expires_at=timezone.now() - timedelta(seconds=1),
     )  # fmt: skip
     scene.start(2)
     assert scene.phase(2).state == "running"
