@@ -18,10 +18,13 @@ from migration_runs.engine.job import Job
 from migration_runs.engine.outcome import Outcome
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.heartbeat import Heartbeat
-from migration_runs.models import PhaseRun
+from migration_runs.models import AuditEvent, PhaseRun
 from migration_runs.reporting import ControlReporter, outlast
 from migration_runs.services import leases, progress, rules
 from migration_runs.states import PhaseState
+
+MAX_LOST = 10
+"""A phase whose workers keep dying must reach a person, not go on for ever."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +65,10 @@ def _hold_and_work(phase: PhaseRun, *, token: int, worker: str, predecessor: str
     with heartbeat:
         if predecessor:
             _take_over(phase, predecessor, reporter)
-        outcome, schema = _work(phase, token=token, worker=worker, reporter=reporter)
+        if predecessor and _lost_in_a_row(phase) > MAX_LOST:
+            outcome, schema = _given_up(), ""
+        else:
+            outcome, schema = _work(phase, token=token, worker=worker, reporter=reporter)
         heartbeat.check()
         reporter.flush()
         if outcome.status == "failed" and outlast(
@@ -102,6 +108,23 @@ def _work(phase: PhaseRun, *, token: int, worker: str, reporter: ControlReporter
             kept="every step and chunk that the ledger calls done",
             next_step="read the worker's log, then retry or roll back",
         ), ""
+
+
+def _lost_in_a_row(phase: PhaseRun) -> int:
+    """Workers lost since a person last had a hand in the phase."""
+    told = AuditEvent.objects.filter(run_id=phase.run_id, object=f"phase {phase.number} of {phase.run.name}")
+    by_people = told.filter(action__in=["phase.start", "phase.retry", "phase.resume", "phase.undo"])
+    since = by_people.order_by("-seq").values_list("seq", flat=True).first() or 0
+    return told.filter(action="phase.take_over", seq__gt=since).count()
+
+
+def _given_up() -> Outcome:
+    return Outcome(
+        status="failed",
+        error=f"more than {MAX_LOST} workers in a row were lost while they executed this phase",
+        kept="every step and chunk that the ledger calls done",
+        next_step="find out what ends the workers (their log, the system's log: memory?), then retry",
+    )
 
 
 def _schema_digest(job: Job) -> str:
