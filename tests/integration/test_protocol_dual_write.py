@@ -14,7 +14,6 @@ from migration_runs.exceptions import StepFailed
 from migration_runs.runbook.steps import DualWriteStep
 from tests.integration import worlds
 from tests.integration.sessions import Quiet
-from tests.integration.test_protocol_triggers import INSERT, rows
 from tests.integration.worlds import World
 
 FORWARD = DualWriteStep(kind="dual_write", key="forward_on", title="Forward on", direction="forward")
@@ -35,10 +34,11 @@ def fill(world: World) -> None:
     with world.app() as conn:
         if world.move.name == "dxy":
             for minute in range(1, 4):
-                conn.execute(INSERT % (minute, minute))
+                conn.execute(worlds.DXY_INSERT % (minute, minute))
         else:
             conn.execute(
-                "INSERT INTO shop.old_order VALUES (1, 'a', 1, now(), 'n', '{x}'), (1, 'b', 2, now(), NULL, NULL)"
+                "INSERT INTO shop.old_order VALUES (1, 'a', 1, now(), 'n', '{x}'), "
+                "(1, 'b', 2, now(), NULL, NULL)"
             )
 
 
@@ -47,14 +47,14 @@ def test_a_canary_proves_each_direction_and_leaves_no_trace(make: object, target
     world: World = make(target)  # type: ignore[operator]
     fill(world)
     everything = "SELECT to_jsonb(r)::text FROM {} AS r ORDER BY 1"
-    before = rows(world, everything.format(world.move.source))
+    before = world.rows(everything.format(world.move.source))
     kind, ctx = context(world, FORWARD)
     assert kind.apply(ctx).details["canary"] == {
         "arrived": ["correction", "withdrawal", "insertion"],
         "skipped": [],
     }
-    assert rows(world, everything.format(world.move.target)) == []
-    assert rows(world, everything.format(world.move.source)) == before
+    assert world.rows(everything.format(world.move.target)) == []
+    assert world.rows(everything.format(world.move.source)) == before
     with world.app() as conn:
         conn.execute(
             f"UPDATE {world.move.source} SET {world.move.chunk_column} = {world.move.chunk_column}".encode()
@@ -66,8 +66,8 @@ def test_a_canary_proves_each_direction_and_leaves_no_trace(make: object, target
         kind, ctx = context(world, step)
         kind.undo(ctx)
     assert state(world) == {}
-    assert rows(world, "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'phasegate%'") == []
-    assert rows(world, "SELECT proname FROM pg_proc WHERE pronamespace = 'phasegate'::regnamespace") == []
+    assert world.rows("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'phasegate%'") == []
+    assert world.rows("SELECT proname FROM pg_proc WHERE pronamespace = 'phasegate'::regnamespace") == []
 
 
 def test_different_rows_in_the_target_are_refused_before_anything_changes(target: TargetUrls) -> None:
@@ -76,7 +76,8 @@ def test_different_rows_in_the_target_are_refused_before_anything_changes(target
     with world.app() as conn:
         conn.execute(
             "INSERT INTO bars (symbol, timeframe, ts, close, source, raw) VALUES "
-            "('DXY', '1m', '2024-01-01 00:01Z', 999, 'synthetic', '{}'), ('EURUSD', '1m', now(), 1, 'massive', '{}')"
+            "('DXY', '1m', '2024-01-01 00:01Z', 999, 'synthetic', '{}'), "
+            "('EURUSD', '1m', now(), 1, 'massive', '{}')"
         )
     kind, ctx = context(world, FORWARD)
     with pytest.raises(StepFailed, match=r"holds 1 row\(s\).*DXY, 1m, 2024-01-01 00:01:00\+00"):

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Job
-from migration_runs.engine.move import catalog
-from migration_runs.engine.move.names import Shape
+from migration_runs.engine.move import catalog, columns, mirroring, run_tables, triggers
+from migration_runs.engine.move.mirroring import Mode
+from migration_runs.engine.move.names import Direction, Shape
 from migration_runs.runbook.move import Active, Const, Move, Pack
 from migration_runs.runbook.plan import Plan
 from tests import plans
@@ -126,12 +128,76 @@ class World:
         with self.runner() as conn:
             return catalog.resolve(conn, self.move, self.job.run_uid)
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the application's role reads."""
+        with self.app() as conn:
+            return conn.execute(query.encode()).fetchall()
+
+    def switch_on(self, *directions: Direction, **modes: Mode) -> Shape:
+        """Put directions on without the step around them; the shape."""
+        chosen: dict[str, Mode] = {"forward": "mirror", "reverse": "full", **modes}
+        shape = self.shape()
+        with self.runner() as conn:
+            with ledger.fenced(conn, self.job):
+                run_tables.create(conn, shape)
+            for direction in directions:
+                triggers.install(
+                    conn, self.job, shape, direction=direction, mode=chosen[direction], lock_ms=200
+                )
+        return shape
+
+    def unequal(self, shape: Shape) -> list[tuple[Any, ...]]:
+        """Keys (as text) that are not equal on both sides."""
+        query = sql.SQL(
+            "SELECT {} FROM (SELECT {} FROM {} AS s WHERE {} UNION SELECT {} FROM {} AS t WHERE {}) AS k ({}) "
+            "WHERE EXISTS ({})"
+        ).format(
+            columns.key_text(shape, "k", None),
+            columns.comma(columns.key_of(shape, "s", "source")),
+            shape.source.sql,
+            columns.source_rows(shape, "s"),
+            columns.comma(columns.key_of(shape, "t", "target")),
+            shape.target.sql,
+            columns.target_scope(shape, "t"),
+            columns.key_list(shape, None),
+            mirroring.difference(
+                shape, sql.SQL("(SELECT {}) AS k").format(columns.comma(columns.key_of(shape, "k", None)))
+            ),
+        )
+        with self.runner() as conn:
+            return conn.execute(query).fetchall()
+
+    def listed(self, shape: Shape) -> list[str]:
+        """The sides of the entries on the touched list, in their order."""
+        with self.runner() as conn:
+            query = sql.SQL("SELECT side FROM {} ORDER BY id").format(shape.touched)
+            return [side for (side,) in conn.execute(query).fetchall()]
+
+    def clear_list(self, shape: Shape) -> None:
+        """Forget all entries."""
+        with self.runner() as conn:
+            conn.execute(sql.SQL("DELETE FROM {}").format(shape.touched))
+
+    def spoil(self, shape: Shape, direction: Direction, old: str, new: str, *, every: bool = False) -> None:
+        """Make a trigger function unsafe, ``old`` becoming ``new``: a test shows so that it can fail."""
+        name = shape.function(direction).as_string().replace('"', "")
+        with self.runner() as conn:
+            row = conn.execute("SELECT pg_get_functiondef(to_regproc(%s))", (name,)).fetchone()
+            assert row is not None
+            assert old in row[0], row[0]
+            conn.execute(row[0].replace(old, new, -1 if every else 1).encode())
+
     def with_move(self, **changes: Any) -> World:
         """The same with another move."""
         move = self.move.model_copy(update=changes)
         runbook = self.job.plan.runbook.model_copy(update={"move": move})
         plan = self.job.plan.model_copy(update={"runbook": runbook})
         return replace(self, move=move, job=replace(self.job, plan=plan))
+
+
+DXY_INSERT = (
+    "INSERT INTO derived (symbol, timeframe, ts, close) VALUES ('DXY', '1m', '2024-01-01 00:0%d Z', %s)"
+)
 
 
 def dxy_like(urls: TargetUrls) -> World:

@@ -90,6 +90,17 @@ def source_rows(shape: Shape, alias: str) -> sql.Composable:
     return both([source_scope(shape, alias), active(shape, alias)])
 
 
+def rows_of_keys(shape: Shape, alias: str, side: Side) -> sql.Composable:
+    """The same for rows that are found by the key of a row in scope.
+
+    Where the key says the scope already, the condition is left out: tables without statistics would have
+    the planner believe that it leaves hardly a row, and scan them once per key.
+    """
+    if set(shape.move.scope) <= set(shape.move.key):
+        return active(shape, alias) if side == "source" else sql.SQL("true")
+    return source_rows(shape, alias) if side == "source" else target_scope(shape, alias)
+
+
 # -- keys
 
 

@@ -194,7 +194,6 @@ def pick(conn: psycopg.Connection[Any], shape: Shape, *, after: int, last: int) 
 
 def lock_rows(conn: psycopg.Connection[Any], shape: Shape, side: Side, keys: Sequence[Key]) -> None:
     """Lock the rows of one side that have these keys."""
-    live = columns.source_rows(shape, "r") if side == "source" else columns.target_scope(shape, "r")
     conn.execute(
         statements.compose(
             "drain_lock",
@@ -202,9 +201,10 @@ def lock_rows(conn: psycopg.Connection[Any], shape: Shape, side: Side, keys: Seq
             table=shape.table(side).sql,
             row_key=columns.key_match(shape, "r", side, "k", None),
             row_keys=columns.comma(columns.key_of(shape, "r", side)),
-            rows=live,
+            rows=columns.rows_of_keys(shape, "r", side),
         ),
         parameters(shape, keys),
+        prepare=False,
     )
 
 
@@ -222,6 +222,7 @@ def read(
             key_names=columns.comma(columns.key_of(shape, "k", None)),
         ),
         parameters(shape, keys),
+        prepare=False,
     ).fetchall()
     return {tuple(key): side for key, side, _ in rows}, [number for _, _, ids in rows for number in ids]
 
@@ -239,11 +240,15 @@ def make_equal(conn: psycopg.Connection[Any], shape: Shape, sides: dict[Key, Sid
         if not keys:
             continue
         conn.execute("SELECT set_config('phasegate.origin', %s, true)", (f"{side}:0",))
-        for statement in mirroring.write(shape, direction, mode, keys_as_text(shape)):
-            conn.execute(statement, parameters(shape, keys))
-        conn.execute(
-            mirroring.remove(shape, direction, keys_as_text(shape), but_gone=True), parameters(shape, keys)
-        )
+        given = keys_as_text(shape)
+        for statement in (
+            mirroring.write_first(shape, direction, mode, given),
+            mirroring.write(shape, direction, mode, given),
+            mirroring.remove(shape, direction, given, but_gone=True),
+        ):
+            if statement is not None:
+                # Not prepared: a plan made for small tables must not be kept.
+                conn.execute(statement, parameters(shape, keys), prepare=False)
     conn.execute("SELECT set_config('phasegate.origin', '', true)")
 
 
@@ -257,6 +262,7 @@ def newer(conn: psycopg.Connection[Any], shape: Shape, keys: Sequence[Key], ids:
             entry_key=columns.key_match(shape, "e", None, "k", None),
         ),
         {**parameters(shape, keys), "ids": list(ids)},
+        prepare=False,
     ).fetchone()
     return bool(row and row[0])
 

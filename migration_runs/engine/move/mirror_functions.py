@@ -36,7 +36,7 @@ def function(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> 
 def body(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> sql.Composed:
     """The function's PL/pgSQL, to be put into CREATE FUNCTION as a literal: no name can end it early."""
     side = mirroring.WRITER[direction]
-    every, lost = _keys(shape, "keys"), _keys(shape, "lost")
+    every = _keys(shape, "keys")
     retiring = direction == "forward" and mode == "retire"
     reviving = _forget_gone(shape, every) if retiring else sql.SQL("")
     # While the source is being retired, a row that new code writes may have no source row to show for it:
@@ -57,9 +57,9 @@ def body(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> sql.
         note_more=_note(shape, _keys(shape, more)),
         note_all=_note(shape, every),
         difference=mirroring.difference(shape, every),
-        write=sql.SQL(";\n        ").join(mirroring.write(shape, direction, mode, every)),
+        write=_write(shape, direction, mode),
         some_lost=sql.SQL("{} IS NOT NULL").format(_variable("lost", 1)),
-        remove=mirroring.remove(shape, direction, lost),
+        remove=_planned_anew(shape, mirroring.remove(shape, direction, _parameters(shape)), "lost"),
         gives_way=sql.SQL("OTHERS" if shape.move.on_error == "record" else GIVES_WAY),
     )
 
@@ -70,6 +70,25 @@ def _variable(name: str, number: int) -> sql.Identifier:
 
 def _keys(shape: Shape, name: str) -> sql.Composed:
     return mirroring.keys_from(shape, [_variable(name, number) for number in range(1, len(shape.key) + 1)])
+
+
+def _parameters(shape: Shape) -> sql.Composed:
+    return mirroring.keys_from(
+        shape, [columns.trusted(f"${number}") for number in range(1, len(shape.key) + 1)]
+    )
+
+
+def _planned_anew(shape: Shape, statement: sql.Composed, name: str) -> sql.Composed:
+    """A joining statement as dynamic SQL: a plan kept from when a table was small would be ruinous later."""
+    variables = columns.comma(_variable(name, number) for number in range(1, len(shape.key) + 1))
+    return sql.SQL("EXECUTE {} USING {}").format(sql.Literal(statement.as_string()), variables)
+
+
+def _write(shape: Shape, direction: Direction, mode: Mode) -> sql.Composed:
+    first = mirroring.write_first(shape, direction, mode, _parameters(shape))
+    then = mirroring.write(shape, direction, mode, _keys(shape, "keys"))
+    parts = [] if first is None else [_planned_anew(shape, first, "keys")]
+    return sql.SQL(";\n        ").join([*parts, *([] if then is None else [then])])
 
 
 def _declarations(shape: Shape, side: Side) -> sql.Composed:

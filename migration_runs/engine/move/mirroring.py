@@ -44,22 +44,29 @@ def difference(shape: Shape, keys: sql.Composable) -> sql.Composed:
     )
 
 
-def write(shape: Shape, direction: Direction, mode: Mode, keys: sql.Composable) -> list[sql.Composed]:
-    """Statements that bring the writer's rows with these keys to the other side."""
+def write(shape: Shape, direction: Direction, mode: Mode, keys: sql.Composable) -> sql.Composed | None:
+    """The statement that brings the writer's rows with these keys to the other side, by lookups.
+
+    None in mode ``update_only``, which has but what :func:`write_first` gives.
+    """
     if direction == "forward":
-        return [_forward_write(shape, keys)]
+        return _forward_write(shape, keys)
+    return None if mode == "update_only" else _reverse_write(shape, keys)
+
+
+def write_first(shape: Shape, direction: Direction, mode: Mode, keys: sql.Composable) -> sql.Composed | None:
+    """A statement to execute before :func:`write`, or None; planned anew for every set of keys."""
+    if direction == "forward":
+        return None
     if mode == "update_only":
-        return [
-            statements.compose(
-                "mirror_reverse_update",
-                keys=keys,
-                assignments=columns.assignments(columns.back(shape, "t"), but=_key_names(shape, "source")),
-                equal=columns.equal(shape, "s", "t"),
-                **_sides(shape),
-            )
-        ]
-    first = [_revive(shape, keys)] if mode == "revive" else []
-    return [*first, _reverse_write(shape, keys)]
+        return statements.compose(
+            "mirror_reverse_update",
+            keys=keys,
+            assignments=columns.assignments(columns.back(shape, "t"), but=_key_names(shape, "source")),
+            equal=columns.equal(shape, "s", "t"),
+            **_sides(shape),
+        )
+    return _revive(shape, keys) if mode == "revive" else None
 
 
 def remove(
@@ -67,6 +74,7 @@ def remove(
 ) -> sql.Composed:
     """The statement that takes rows with these keys away where the writer's side has them no more.
 
+    It joins: to be planned anew for every set of keys.
     ``but_gone`` spares target rows whose source row this run retired.
     """
     if direction == "forward":
@@ -92,8 +100,8 @@ def _sides(shape: Shape) -> dict[str, sql.Composable]:
         "target": shape.target.sql,
         "source_key": columns.key_match(shape, "s", "source", "k", None),
         "target_key": columns.key_match(shape, "t", "target", "k", None),
-        "source_rows": columns.source_rows(shape, "s"),
-        "target_scope": columns.target_scope(shape, "t"),
+        "source_rows": columns.rows_of_keys(shape, "s", "source"),
+        "target_scope": columns.rows_of_keys(shape, "t", "target"),
     }
 
 
