@@ -1,11 +1,11 @@
 -- what: derive the newest settled hour with the old and with the new function, and compare every bar of it.
--- why: both must report success, and agree to the last bit, before anything depends on the new one. The whole trial is
---   rolled back.
+-- why: both must report success, and agree to the last bit, before anything depends on the new one. Bars are corrected up
+--   to 15 minutes late, so the hour ends 30 minutes before the newest bar. The whole trial is rolled back.
 -- locks: ROW EXCLUSIVE on both tables and the rows of one hour, until the trial is rolled back.
 -- timeout: lock 200 ms, statement 10 s
 -- undo: none needed, it is rolled back.
 CREATE TEMPORARY TABLE trial_window ON COMMIT DROP AS
-SELECT max(ts_utc) - interval '65 minutes' AS starts, max(ts_utc) - interval '5 minutes' AS ends
+SELECT max(ts_utc) - interval '90 minutes' AS starts, max(ts_utc) - interval '30 minutes' AS ends
   FROM public.derived_data_bars
  WHERE canonical_symbol = 'DXY' AND timeframe = '1m' AND deleted_at IS NULL;
 

@@ -1,12 +1,12 @@
 -- what: aggregate the newest settled six hours with the reader as it is now, and compare every 5m bar with the 1m bars.
 -- why: proves that each minute is counted once (source_count), and that open, high, low, close and quality are right.
---   The trial is rolled back.
+--   Bars are corrected up to 15 minutes late, so the window ends 30 minutes before the newest. It is rolled back.
 -- locks: ROW EXCLUSIVE on derived_data_bars and the rows of 72 windows, until the trial is rolled back.
 -- timeout: lock 200 ms, statement 10 s
 -- undo: none needed, it is rolled back.
 CREATE TEMPORARY TABLE trial_window ON COMMIT DROP AS
-SELECT date_bin('5 minutes', max(ts_utc) - interval '370 minutes', 'epoch') AS starts,
-       date_bin('5 minutes', max(ts_utc) - interval '10 minutes', 'epoch') AS ends
+SELECT date_bin('5 minutes', max(ts_utc) - interval '390 minutes', 'epoch') AS starts,
+       date_bin('5 minutes', max(ts_utc) - interval '30 minutes', 'epoch') AS ends
   FROM public.derived_data_bars
  WHERE canonical_symbol = 'DXY' AND timeframe = '1m' AND deleted_at IS NULL;
 

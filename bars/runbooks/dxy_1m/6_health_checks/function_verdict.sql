@@ -1,11 +1,12 @@
--- what: call the new function over the last open hour; read its verdict; compare its bars with the formula and the range.
+-- what: call the new function over the last settled open hour; read its verdict; compare its bars with the formula and the range.
 -- why: health check (a). That a call came back says nothing; its own verdict and its rows do. The formula is written here
---   a second time, by logarithms, so that an error in the function's product cannot hide. The call is rolled back.
+--   a second time, by logarithms, so that an error in the function's product cannot hide. Bars are corrected up to 15 minutes late,
+--   so the hour ends 30 minutes before the newest bar. The call is rolled back.
 -- locks: ROW EXCLUSIVE on data_bars and the rows of one hour, until the trial is rolled back.
 -- timeout: lock 200 ms, statement 10 s
 -- undo: none needed, it is rolled back.
 CREATE TEMPORARY TABLE trial_window ON COMMIT DROP AS
-SELECT max(ts_utc) - interval '59 minutes' AS starts, max(ts_utc) + interval '1 minute' AS ends
+SELECT max(ts_utc) - interval '90 minutes' AS starts, max(ts_utc) - interval '30 minutes' AS ends
   FROM public.data_bars
  WHERE canonical_symbol = 'DXY' AND timeframe = '1m';
 
