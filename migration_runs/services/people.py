@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
-from migration_runs.exceptions import NotAllowed
+from migration_runs.exceptions import NotAllowed, Refused
 from migration_runs.phases import Role
 
 ROLE_NAMES = frozenset(role.value for role in Role)
@@ -49,6 +49,15 @@ def roles_of(person: User) -> frozenset[Role]:
     """The roles that the person's groups give."""
     names = person.groups.filter(name__in=ROLE_NAMES).values_list("name", flat=True)
     return frozenset(Role(name) for name in names)
+
+
+def role_named(name: str) -> Role:
+    """The role of that name. Raises Refused for any other."""
+    try:
+        return Role(name)
+    except ValueError:
+        known = ", ".join(sorted(ROLE_NAMES))
+        raise Refused(f"There is no role '{name}'; roles are {known}.", rule="role") from None
 
 
 def holders(role: Role) -> list[User]:

@@ -283,7 +283,7 @@ def _make_steps(phase: PhaseRun, plan: Plan) -> None:
 
 
 def _by_role(assignments: Assignments) -> dict[Role, User]:
-    return {Role(role): person for role, person in assignments.items()}
+    return {people.role_named(role): person for role, person in assignments.items()}
 
 
 def _named(run: Run) -> dict[Role, User]:

@@ -122,7 +122,7 @@ def sign(
     """
     actor = people.actor_of(person, how=how)
     gate = gate or gates.PLAN
-    as_role = Role(role) if role else None
+    as_role = people.role_named(role) if role else None
     may_sign(situation.look(run_id), actor, gate=gate, role=as_role)
     if approve:  # refusing is always the safe side
         _prove(step_up, actor=actor)

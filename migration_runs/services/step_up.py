@@ -7,10 +7,11 @@ from datetime import datetime
 
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
 from migration_runs.exceptions import NotAllowed, StepUpNeeded
-from migration_runs.services import rules
+from migration_runs.services import audit, people, rules
 from migration_runs.services.people import Actor
 
 
@@ -24,8 +25,15 @@ class StepUp:
 
 
 def prove(person: User, *, password: str) -> StepUp:
-    """A fresh proof. Raises NotAllowed when the password is wrong or the account is switched off."""
+    """A fresh proof. Raises NotAllowed, told in the audit, if the password is wrong or the account off."""
     if not person.is_active or not check_password(password, person.password):
+        with transaction.atomic():
+            audit.append(
+                actor=people.actor_of(person, how="password"),
+                action="refused.step_up",
+                object=person.get_username(),
+                detail={"rule": "step-up", "reason": "wrong password, or the account is switched off"},
+            )
         raise NotAllowed("That password is not right. Nothing was done.", rule="step-up")
     return StepUp(person_id=person.pk, at=timezone.now(), how="password")
 

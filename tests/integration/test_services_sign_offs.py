@@ -101,6 +101,7 @@ def test_signing_wants_the_own_password_and_a_fresh_one() -> None:
             scene.sign(Role.APPROVER, step_up=proof)
     with pytest.raises(NotAllowed, match="password is not right"):
         step_up.prove(ada, password="wrong")
+    assert AuditEvent.objects.filter(action="refused.step_up", actor="ada").count() == 1
     assert scene.run.state == "awaiting_approval"
 
 
@@ -254,6 +255,10 @@ def test_gate_that_is_not_open_is_not_signed() -> None:
     for gate in ("plan", "phase:2", "phase:3", "start:9", "phase:9"):
         with pytest.raises(Refused):
             scene.sign(Role.DBA if gate.startswith("phase") else Role.APPROVER, gate)
+    with pytest.raises(Refused, match="There is no role 'king'"):
+        sign_offs.sign(
+            scene.run_id, role="king", digest=scene.run.plan_id, person=scene.people[Role.DBA], how=HOW
+        )
     with pytest.raises(Refused, match="There is no gate"):
         scene.sign(Role.DBA, "phase:10")
     with pytest.raises(Refused, match="asks for no signature"):
