@@ -100,7 +100,17 @@ def _database(url: str, *, options: str, application_name: str) -> dict[str, Any
     return config | {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": application_name, "options": options, **given},
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "application_name": application_name,
+            "options": options,
+            # A host that vanished is noticed within 10 s, well inside a lease; the system's default is hours.
+            "keepalives_idle": 4,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            **given,
+        },
     }
 
 

@@ -22,6 +22,15 @@ IDLE_IN_TRANSACTION_S = 20
 
 CONNECT_TIMEOUT_S = 10
 
+VANISHED: dict[str, int] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""A host that is gone without a word is noticed within 25 s. Without this a worker would wait for its answer
+for hours, while its heartbeat keeps the lease."""
+
 PINNED: dict[str, str] = {
     "TimeZone": "UTC",
     "search_path": "pg_catalog,public",
@@ -84,6 +93,7 @@ def connect(url: str, *, application_name: str, autocommit: bool = True) -> psyc
         "application_name": application_name,
         "connect_timeout": wanted.get("connect_timeout", CONNECT_TIMEOUT_S),
     }
+    wanted = {**VANISHED, **wanted}
     try:
         return psycopg.connect(**wanted, autocommit=autocommit)  # type: ignore[arg-type]
     except psycopg.OperationalError as error:
