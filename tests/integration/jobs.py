@@ -133,7 +133,7 @@ def _each(job: Job, phase: int, keys: tuple[str, ...], reporter: Heard | None, *
     job = replace(job, phase=phase)
     result = StepResult(summary="nothing")
     for key in keys:
-        step = job.plan.step(phase, key)
+        step = next(one for one in job.plan.runbook.phase(phase).steps if one.key == key)
         with connection.connect_job(job) as conn:
             known = ledger.step(conn, job.run_uid, phase, key)
             with ledger.fenced(conn, job):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_in_mid_cleanup_exactly_the_retired_rows_come_back(dxy: World, beats: in
 
 
 def test_after_completion_nothing_written_since_is_lost(dxy: World) -> None:
-    before = dict(rows(dxy, LIVE))
+    before: dict[Any, float] = dict(rows(dxy, LIVE))
     withdrawn = [row for row in rows(dxy, SOURCE) if row[-1] is not None]
     cleaned(dxy)
     app(dxy, INSERTED, CORRECTED, REMOVED)

@@ -37,6 +37,7 @@ from migration_runs.engine.move import (
 )
 from migration_runs.engine.move.names import Shape
 from migration_runs.engine.move.rollback_statements import RollbackStatements
+from migration_runs.engine.outcome import Verification
 from migration_runs.exceptions import StepFailed
 from migration_runs.runbook.steps import StepBase
 
@@ -145,7 +146,7 @@ class _Rollback:
             statement_s=self._step.statement_timeout_s,
         )
 
-    def _verify(self) -> verification.Verification:
+    def _verify(self) -> Verification:
         return verification.compare(
             self._conn, self._shape, examples=EXAMPLES, timeout_s=self._step.statement_timeout_s
         )

@@ -44,7 +44,7 @@ class RollbackStatements:
             "equal": columns.equal(shape, "s", "t"),
             "names": columns.key_list(shape, None),
             "touched": shape.touched,
-            "touched_key": columns.key_match(shape, "k", None, "s", "source"),
+            "touched_key": columns.key_match(shape, "k", None, "t", "target"),
             "touched_either": touched_either,
             "either_key": columns.comma(either),
             "gone": shape.gone,
@@ -79,7 +79,9 @@ class RollbackStatements:
             sql.Literal(lo or 0),
             sql.Literal(hi),
         )
-        return mirroring.write(self._shape, "reverse", "revive", keys)[0]
+        statement = mirroring.write_first(self._shape, "reverse", "revive", keys)
+        assert statement is not None
+        return statement
 
     def target_end(self, lo: chunks.Bound | None, size: int) -> Query:
         """The place of the ``size``-th target row after ``lo``."""

@@ -1,12 +1,13 @@
 -- what: note the keys of the chunk whose target row is not what the source row says, as written by the source.
 -- why: the move overwrites such rows. The drain does it, under locks on both rows, so that nothing newer is lost.
+--      OFFSET 0 as in copy_differing.sql.
 -- locks: ROW EXCLUSIVE on the run's touched list, ACCESS SHARE on both tables.
 -- timeout: the session's.
 -- undo: rolled back with the chunk's transaction.
 INSERT INTO {touched} (side, {touched_columns})
 SELECT 'source', {keys}
   FROM {source} AS s
-  JOIN {target} AS t ON {join}
- WHERE {rows} AND {range} AND {target_rows}
+ CROSS JOIN LATERAL (SELECT t.* FROM {target} AS t WHERE {join} AND {target_rows} OFFSET 0) AS t
+ WHERE {rows} AND {range}
    AND NOT ({equal})
-   AND NOT EXISTS (SELECT FROM {touched} AS k WHERE {touched_key})
+   AND NOT EXISTS (SELECT FROM {touched} AS k WHERE {touched_key} OFFSET 0)

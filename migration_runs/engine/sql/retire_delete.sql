@@ -6,9 +6,9 @@
 -- undo: mirror_reinsert.sql, for exactly the rows in the list.
 WITH retired AS (
      DELETE FROM {source} AS s
-      USING {target} AS t
-      WHERE {join} AND {rows} AND {range} AND {target_rows} AND {equal}
-        AND NOT EXISTS (SELECT FROM {touched} AS k WHERE {touched_key})
+      WHERE {rows} AND {range}
+        AND EXISTS (SELECT FROM {target} AS t WHERE {join} AND {target_rows} AND {equal} OFFSET 0)
+        AND NOT EXISTS (SELECT FROM {touched} AS k WHERE {touched_key} OFFSET 0)
      RETURNING {returned}, pg_catalog.to_jsonb(s) AS image)
 INSERT INTO {gone} ({names}, image)
 SELECT {names}, image FROM retired

@@ -5,7 +5,7 @@
 -- undo: none: it reads.
 SELECT {key_text}
   FROM {source} AS s
-  LEFT JOIN {target} AS t ON {join} AND {target_rows}
+  LEFT JOIN LATERAL (SELECT t.* FROM {target} AS t WHERE {join} AND {target_rows} OFFSET 0) AS t ON true
  WHERE {rows} AND ({target_here} IS NULL OR NOT {equal})
  ORDER BY {order}
  LIMIT {limit}

@@ -6,6 +6,6 @@
 SELECT {target_key_text}
   FROM {target} AS t
  WHERE {target_rows}
-   AND NOT EXISTS (SELECT FROM {before} AS b WHERE {before_key})
+   AND NOT EXISTS (SELECT FROM {before} AS b WHERE {before_key} OFFSET 0)
  ORDER BY {target_order}
  LIMIT {limit}

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from migration_runs.engine.move import catalog, drain, verification
-from migration_runs.engine.outcome import StepPreview, StepResult, Waiting
+from migration_runs.engine.outcome import StepPreview, StepResult, Verification, Waiting
 from migration_runs.engine.steps.base import StepContext, StepKind
 from migration_runs.exceptions import StepFailed
 from migration_runs.runbook.steps import VerifyStep
@@ -68,7 +68,7 @@ class VerifyKind(StepKind[VerifyStep]):
         )
 
 
-def _failed(found: verification.Verification) -> StepFailed:
+def _failed(found: Verification) -> StepFailed:
     first = "; ".join(
         f"{example.kind}: " + ", ".join(f"{name}={text}" for name, text in example.key.items())
         for example in found.examples[:5]
