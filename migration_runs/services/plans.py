@@ -12,18 +12,18 @@ from django.utils import timezone
 
 from migration_runs import phases
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused
-from migration_runs.models import Assignment, PhaseRun, Run, StepRun
+from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook import freeze, loader, registry
 from migration_runs.runbook.plan import Plan
-from migration_runs.services import audit, people, plan_store, situation
+from migration_runs.services import audit, naming, people, plan_store, situation
+from migration_runs.services.naming import Assignments
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.services.verbs import verb
 from migration_runs.states import RUN_ACTIVE, RunState
 
 Parameters = Mapping[str, str | int | float | bool]
-Assignments = Mapping[Role, User] | Mapping[str, User]
 DataDecision = Literal["keep", "delete"]
 
 AUTHORS = (Role.DBA, Role.ENGINEER, Role.APPROVER)
@@ -115,7 +115,7 @@ def revise_run(
     run.planned_start = planned_start or run.planned_start
     replace_plan(at, plan, actor=actor)
     if assignments:
-        _assign(run, {**_named(run), **_by_role(assignments)}, actor=actor)
+        naming.assign(run, {**naming.named(run), **naming.by_role(assignments)}, actor=actor)
     return run
 
 
@@ -271,7 +271,7 @@ def _create(
             "planned_start": run.planned_start,
         },
     )
-    _assign(run, _by_role(assignments or {}), actor=actor)
+    naming.assign(run, naming.by_role(assignments or {}), actor=actor)
     return run
 
 
@@ -280,45 +280,3 @@ def _make_steps(phase: PhaseRun, plan: Plan) -> None:
         StepRun(phase=phase, position=position, key=step.key, kind=step.kind, title=step.title[:300])
         for position, step in enumerate(plan.runbook.phase(phase.number).steps, start=1)
     )
-
-
-def _by_role(assignments: Assignments) -> dict[Role, User]:
-    return {people.role_named(role): person for role, person in assignments.items()}
-
-
-def _named(run: Run) -> dict[Role, User]:
-    return {Role(row.role): row.person for row in run.assignments.select_related("person")}
-
-
-def _assign(run: Run, given: dict[Role, User], *, actor: Actor) -> None:
-    """Name a person for every role, or raise Refused."""
-    named = {role: _person_for(role, given.get(role), author=cast(User, actor.user)) for role in Role}
-    for role, person in named.items():
-        Assignment.objects.update_or_create(run=run, role=role.value, defaults={"person": person})
-    audit.append(
-        actor=actor,
-        run=run,
-        action="run.assign",
-        object=run.name,
-        detail={role.value: person.get_username() for role, person in named.items()},
-    )
-
-
-def _person_for(role: Role, given: User | None, *, author: User) -> User:
-    having = people.holders(role)
-    if given is not None:
-        if given not in having:
-            raise Refused(
-                f"{given.get_username()} cannot be the run's {role.value}: not in that group.", rule="assign"
-            )
-        return given
-    if role == Role.DBA and author in having:
-        return author
-    if len(having) == 1:
-        return having[0]
-    if not having:
-        raise Refused(
-            f"Nobody has the role {role.value}: add somebody to that group, then try again.", rule="assign"
-        )
-    names = ", ".join(person.get_username() for person in having)
-    raise Refused(f"Name a person for the role {role.value}: {names} have it.", rule="assign")

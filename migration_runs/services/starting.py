@@ -99,13 +99,15 @@ def require_healthy(at: Situation) -> None:
             rule="window",
         )
     report = at.verification
-    if report is None:
-        raise Refused("Cleanup is locked: source and target have not been verified yet.", rule="verification")
+    if report is None or (at.window is not None and report.at < at.window.started_at):
+        raise Refused(
+            "Cleanup is locked: source and target have not been verified yet since monitoring began.",
+            rule="verification",
+        )
     if not report.clean:
         raise Refused(
             f"Cleanup is locked: the last verification ({report.at:%Y-%m-%d %H:%M:%S} UTC) found "
-            f"{report.missing} missing, "
-            f"{report.extra} extra and {report.different} different rows.",
+            f"{report.missing} missing, {report.extra} extra and {report.different} different rows.",
             rule="verification",
         )
 

@@ -234,6 +234,14 @@ def test_cleanup_stays_locked_after_a_failing_verification_until_a_clean_one() -
     assert scene.phase(9).state == "running"
 
 
+def test_verification_from_before_the_window_does_not_open_the_cleanup() -> None:
+    scene = Scene.at_phase(8)
+    verification.record(scene.run_id, CLEAN)
+    scene.go_through(8)
+    with pytest.raises(Refused, match="since monitoring began"):
+        scene.start(9)
+
+
 def test_failing_verification_holds_a_run_in_phase_8_and_breaks_its_window() -> None:
     scene = monitoring(**SLOW)
     verification.record(scene.run_id, DIRTY)
