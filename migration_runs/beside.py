@@ -158,10 +158,17 @@ def verify_run(run_id: int) -> Verification | None:
             found = verification.verify(work.target_url(run.target), work.plan_of(run), run.uid)
         except (EngineError, psycopg.Error) as error:
             logger.warning("verification of %s failed: %s", run.name, type(error).__name__)
-            QuietReporter(run_id).log("warn", f"verification could not be made: {_reason(error)}")
+            _tell_once(run_id, f"verification could not be made: {_reason(error)}")
             return None
         verification_services.record(run_id, found)
         return found
+
+
+def _tell_once(run_id: int, text: str) -> None:
+    """A warning in the run's log, unless it is the log's last line already: the sweeper tries again and again."""
+    last = LogLine.objects.filter(run_id=run_id).order_by("-id").values_list("text", flat=True).first()
+    if last != text:
+        QuietReporter(run_id).log("warn", text)
 
 
 def give_up_ledger(run_id: int) -> bool:

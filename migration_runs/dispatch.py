@@ -28,6 +28,7 @@ QUEUES: dict[str, str] = {
     "give_up_ledger": "checks",
     "sweep": "checks",
     "verify_run": "verification",
+    "verify_when_due": "verification",
 }
 """The queue of every task. Phases may take hours, so nothing regular may stand behind them."""
 

@@ -63,7 +63,7 @@ def phases_to_work_on() -> Iterator[Hint]:
 
 
 def checks_due() -> Iterator[Hint]:
-    """Runs with checks to be begun. One hint a run, not one a check: a backlog must not be sent again each time."""
+    """Runs with checks to be begun. One hint a run, not one a check: a backlog must not be sent each time."""
     for pk in check_services.runs_with_due_checks():
         yield Hint("run_due_checks", pk)
 
@@ -93,7 +93,12 @@ def runs_to_verify() -> Iterator[Hint]:
     for pk, speed in runs.values_list("pk", "plan__body__clock_speed"):
         last = VerificationReport.objects.filter(run_id=pk).order_by("-id").values("at", "seconds").first()
         if last is None or now - last["at"] >= _verification_period(float(speed), float(last["seconds"])):
-            yield Hint("verify_run", pk)
+            yield Hint("verify_when_due", pk)
+
+
+def verification_due(run_id: int) -> bool:
+    """Whether a verification of the run is due now: asked again by its worker, behind what it waited for."""
+    return Hint("verify_when_due", run_id) in runs_to_verify()
 
 
 def _verification_period(clock_speed: float, took_s: float) -> timedelta:

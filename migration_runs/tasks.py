@@ -49,8 +49,15 @@ def drain_run(run_id: int) -> None:
 
 @shared_task
 def verify_run(run_id: int) -> None:
-    """Compare source and target of a run."""
+    """Compare source and target of a run, since a person asked for it."""
     beside.verify_run(run_id)
+
+
+@shared_task
+def verify_when_due(run_id: int) -> None:
+    """Compare source and target of a run, unless that was done while this message waited."""
+    if sweeper.verification_due(run_id):
+        beside.verify_run(run_id)
 
 
 @shared_task

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
-from migration_runs import beside, sweeper, work
+from migration_runs import beside, sweeper, tasks, work
 from migration_runs.engine.outcome import Outcome, Waiting
 from migration_runs.exceptions import EngineError
 from migration_runs.models import DueCheck, LogLine, MonitoringWindow, PhaseRun, Run, VerificationReport
@@ -157,6 +157,7 @@ def test_a_verification_that_cannot_be_made_is_told_and_is_no_clean_one(
 ) -> None:
     phase = runs.run_in_phase(plans.plan(), number=8)
     assert beside.verify_run(phase.run_id) is None
+    assert beside.verify_run(phase.run_id) is None
     assert not VerificationReport.objects.exists()
     assert "verification could not be made" in LogLine.objects.get(run=phase.run_id).text
 
@@ -167,6 +168,7 @@ def test_two_workers_do_not_compare_the_same_run_at_once(control_db: ControlUrls
     with psycopg.connect(control_db.app_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [0x5047_0002, phase.run_id])
         assert beside.verify_run(phase.run_id) is None
+        other.execute("SELECT pg_advisory_unlock_all()")
     assert beside.verify_run(phase.run_id) is not None
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
@@ -195,3 +197,15 @@ def test_verification_follows_the_last_one_by_a_share_of_its_own_time() -> None:
     """A comparison that takes long on a compressed clock must not run back to back."""
     assert sweeper._verification_period(3600.0, 0.1) == timedelta(seconds=2)
     assert sweeper._verification_period(3600.0, 10.0) == timedelta(seconds=40)
+
+
+def test_hints_that_waited_behind_a_long_verification_make_no_second_one(
+    control_db: ControlUrls, target: TargetUrls
+) -> None:
+    runs.make_tables(target.owner_url)
+    phase = runs.run_in_phase(plans.plan(), number=8)
+    for _ in range(5):
+        tasks.verify_when_due(phase.run_id)
+    assert VerificationReport.objects.count() == 1
+    tasks.verify_run(phase.run_id)
+    assert VerificationReport.objects.count() == 2

@@ -105,12 +105,14 @@ def test_a_copied_run_is_verified_at_the_markets_pace(
 ) -> None:
     monkeypatch.setattr(settings, "PHASEGATE_VERIFICATION_SECONDS", 3600.0)
     phase = runs.run_in_phase(plans.plan(clock_speed=60.0), number=8)
-    expected = [Hint("verify_run", phase.run_id)]
+    expected = [Hint("verify_when_due", phase.run_id)]
     assert list(sweeper.runs_to_verify()) == expected
     _report(phase.run_id, ago=timedelta(seconds=61))
     assert list(sweeper.runs_to_verify()) == expected
+    assert sweeper.verification_due(phase.run_id)
     _report(phase.run_id, ago=timedelta(seconds=30))
     assert list(sweeper.runs_to_verify()) == []
+    assert not sweeper.verification_due(phase.run_id)
 
 
 @pytest.mark.parametrize("number", [3, 9])
