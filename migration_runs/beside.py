@@ -165,7 +165,7 @@ def verify_run(run_id: int) -> Verification | None:
 
 
 def _tell_once(run_id: int, text: str) -> None:
-    """A warning in the run's log, unless it is the log's last line already: the sweeper tries again and again."""
+    """A warning in the run's log, unless it is the last line there: the sweeper tries again and again."""
     last = LogLine.objects.filter(run_id=run_id).order_by("-id").values_list("text", flat=True).first()
     if last != text:
         QuietReporter(run_id).log("warn", text)
