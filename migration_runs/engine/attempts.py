@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
 
 from migration_runs.engine.job import Reporter
 from migration_runs.engine.script import SqlFailed
-from migration_runs.exceptions import StopRequested, TargetUnavailable
+from migration_runs.exceptions import StepFailed, StopRequested, TargetUnavailable
 
 LOCK_NOT_AVAILABLE = "55P03"
 YIELDED = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})  # and deadlock, serialization failure
@@ -22,48 +23,68 @@ CANCELLED = "57014"
 MOST_YIELDS = 25
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
+MOST_LOSSES = 5
 OUTAGE_S = 60.0
 """How long a target that went away in the middle of a step is waited for."""
 
 
 @dataclass
 class Attempts:
-    """Counts the tries of one step and says, per error, how long to pause before the next."""
+    """Counts the tries of one step and says, per error, how long to pause before the next.
+
+    ``holders`` names who holds locks on the plan's tables, for the person who waits.
+    """
 
     reporter: Reporter
     step: str
+    holders: Callable[[], str]
     stoppable: bool = True
     yields: int = 0
+    losses: int = 0
     lost_at: float | None = None
 
     def pause_after(self, error: Exception) -> bool:
         """Pause, and True, when the step should be tried again; False when the error is final.
 
-        Raises StopRequested or LeaseLost during the pause.
+        Raises StepFailed when locks were not to be had in ``MOST_YIELDS`` tries, StopRequested or
+        LeaseLost during the pause.
         """
         code = sqlstate(error)
         if code in YIELDED:
-            self.yields += 1
-            if self.yields >= MOST_YIELDS:
-                return False
-            pause = min(FIRST_PAUSE_S * 2 ** (self.yields - 1), LONGEST_PAUSE_S)
-            reason = (
-                "a lock was not free in time"
-                if code == LOCK_NOT_AVAILABLE
-                else "it gave way to another session"
-            )
-        elif is_lost(error) or (self.lost_at is not None and isinstance(error, TargetUnavailable)):
-            now = time.monotonic()
-            self.lost_at = self.lost_at or now
-            if now - self.lost_at > OUTAGE_S:
-                return False
-            pause, reason = 1.0, "the target went away"
+            reason, pause = self._yield(code, error)
+        elif self._is_outage(error):
+            reason, pause = "the target went away", 1.0
         else:
             return False
         pause *= random.uniform(0.5, 1.5)  # noqa: S311  (jitter, so that two that collided part)
         self.reporter.log("warn", f"{reason}; trying again in {pause:.1f} s", step=self.step)
         self._wait(pause)
         return True
+
+    def _yield(self, code: str | None, error: Exception) -> tuple[str, float]:
+        self.yields += 1
+        reason = "it gave way to another session"
+        if code == LOCK_NOT_AVAILABLE:
+            holders = self.holders()
+            reason = "a lock was not free in time" + (f", held by {holders}" if holders else "")
+        if self.yields >= MOST_YIELDS:
+            raise StepFailed(
+                f"{reason}, {self.yields} times in a row",
+                kept="nothing of this step",
+                next_step="let those transactions end, then retry the phase",
+            ) from error
+        return reason, min(FIRST_PAUSE_S * 2 ** (self.yields - 1), LONGEST_PAUSE_S)
+
+    def _is_outage(self, error: Exception) -> bool:
+        """Whether the target went away in mid-step and may still be waited for."""
+        now = time.monotonic()
+        if is_lost(error):
+            self.losses += 1
+            self.lost_at = now
+            return self.losses <= MOST_LOSSES
+        if self.lost_at is None or not isinstance(error, TargetUnavailable):
+            return False
+        return now - self.lost_at <= OUTAGE_S
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import attempts, clock, connection, ledger
+from migration_runs.engine import attempts, clock, connection, ledger, lock_holders
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.ledger import LedgerStep
 from migration_runs.engine.outcome import Outcome, StepPreview, StepResult
@@ -187,7 +187,12 @@ def _undo_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep) -> O
 
 def _tried(ctx: StepContext, work: Work, goal: ledger.LedgerState) -> StepResult:
     """The work's result, tried again where that makes sense. A lost commit is looked up in the ledger."""
-    tries = attempts.Attempts(ctx.reporter, ctx.step.key, stoppable=goal == "applied")
+    tries = attempts.Attempts(
+        ctx.reporter,
+        ctx.step.key,
+        holders=lambda: lock_holders.describe(ctx.connect, ctx.job.plan),
+        stoppable=goal == "applied",
+    )
     while True:
         try:
             if tries.lost_at is not None:

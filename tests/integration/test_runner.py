@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine import connection, ledger, runner
+from migration_runs.engine import attempts, connection, ledger, runner
 from migration_runs.engine.job import Job
 from migration_runs.exceptions import Fenced, LeaseLost
 from migration_runs.states import StepState
@@ -208,12 +208,28 @@ def test_a_lock_that_is_not_free_is_tried_again(target: TargetUrls) -> None:
     step = plans.sql_step("a", "ALTER TABLE public.old_things ADD COLUMN kind text", lock_timeout_ms=50)
     job = stepping.job(plans.plan({3: [step]}), target)
     memory = Memory()
-    with psycopg.connect(target.owner_url) as holder:
+    with psycopg.connect(target.owner_url, application_name="somebody") as holder:
         holder.execute("LOCK TABLE public.old_things IN ACCESS SHARE MODE")
         memory.on_beat = lambda: holder.rollback() if len(memory.logs) >= 3 else None
         outcome = runner.run_phase(job, memory)
     assert outcome.status == "finished", outcome.error
     assert sum("a lock was not free" in line for line in memory.logs) >= 3
+    assert any("held by somebody (bars_owner, pid" in line for line in memory.logs)
+
+
+def test_a_lock_that_never_comes_free_fails_the_step_naming_its_holder(
+    target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "MOST_YIELDS", 3)
+    step = plans.sql_step("a", "ALTER TABLE public.old_things ADD COLUMN kind text", lock_timeout_ms=50)
+    job = stepping.job(plans.plan({3: [step]}), target)
+    with psycopg.connect(target.owner_url, application_name="somebody") as holder:
+        holder.execute("LOCK TABLE public.old_things IN ACCESS SHARE MODE")
+        outcome = runner.run_phase(job, Memory())
+    assert outcome.status == "failed"
+    assert "somebody (bars_owner, pid" in outcome.error
+    assert "3 times in a row" in outcome.error
+    assert runner.run_phase(stepping.again(job), Memory()).status == "finished"
 
 
 def test_a_person_may_stop_while_a_lock_is_waited_for(target: TargetUrls) -> None:
