@@ -51,7 +51,7 @@ class Confirmation:
 
 
 class Reporter(Protocol):
-    """How the engine tells what happens, and asks whether to go on. All calls are cheap and safe to repeat."""
+    """How the engine tells what happens, and asks whether to go on. Calls are cheap and safe to repeat."""
 
     def log(self, level: Level, message: str, *, step: str | None = None) -> None:
         """One line for people."""

@@ -49,7 +49,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class StepPreview:
-    """What a step will do, before it does: locks taken, rows expected, seconds estimated, how it is undone."""
+    """What a step will do, before it does: locks taken, rows expected, seconds, how it is undone."""
 
     summary: str
     locks: str
@@ -60,7 +60,7 @@ class StepPreview:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """One health check's verdict, with the number, the text and the bounds it was judged by (after flooring)."""
+    """One health check's verdict, with the number, the text and the bounds (after flooring) that judged it."""
 
     check: str
     verdict: Verdict
@@ -74,7 +74,7 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Difference:
-    """One row that differs: its key, how (missing or extra in the target, or different), both images (text)."""
+    """One row that differs: its key, how (missing or extra in the target, or different), both images."""
 
     key: dict[str, str]
     kind: Literal["missing", "extra", "different"]
@@ -136,7 +136,7 @@ class RollbackPreview:
 
 @dataclass(frozen=True)
 class DualWriteStatus:
-    """Live figures of the sync triggers: which directions are on, how many keys wait to be drained, the oldest's age."""
+    """Live figures of the sync triggers: directions that are on, keys that wait to be drained, the oldest's age."""
 
     forward: bool
     reverse: bool
