@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
+from migration_runs.exceptions import Refused
+from migration_runs.phases import Role
 from migration_runs.services import runs, sign_offs, verification
 from migration_runs.services.step_up import StepUp
 
@@ -55,6 +57,16 @@ def _digest(request: Request) -> str:
     return request.digest
 
 
+def _role(request: Request) -> Role | None:
+    """Raises Refused for a word that is no role."""
+    if not request.role:
+        return None
+    try:
+        return Role(request.role)
+    except ValueError:
+        raise Refused(f"There is no role '{request.role}'.", rule="role") from None
+
+
 def _phase(request: Request) -> int:
     assert request.phase is not None
     return request.phase
@@ -77,23 +89,21 @@ MENU: dict[str, Verb] = {
         Verb(
             "send_back", "Send the plan back", "Send back",
             "The run becomes a draft again with your comment; approvals given so far no longer count.",
-            lambda r: runs.send_back_run(
-                r.run_id, person=r.person, how=r.how, comment=r.comment, digest=_digest(r), step_up=r.step_up
-            ),
-            comment="What has to change", step_up=True,
+            lambda r: runs.send_back_run(r.run_id, person=r.person, how=r.how, comment=r.comment),
+            comment="What has to change",
         ),
         Verb(
             "sign", "Sign", "Sign",
-            "Your signature binds the plan's digest and the target. You sign once per gate, whatever your roles.",
+            "Your signature binds the plan's digest and the target. A person signs a gate once.",
             lambda r: sign_offs.sign(
-                r.run_id, gate=r.gate, role=r.role, digest=_digest(r), approve=r.approve, comment=r.comment,
+                r.run_id, gate=r.gate, role=_role(r), digest=_digest(r), approve=r.approve, comment=r.comment,
                 step_up=r.step_up, person=r.person, how=r.how,
             ),
             comment="Comment", step_up=True,
         ),
         Verb(
             "start", "Start the phase", "Start",
-            "A worker begins with the phase's first step. It can be paused, and the run rolled back, at any time.",
+            "A worker begins with the first step. It can be paused, and rolled back, at any time.",
             lambda r: runs.start_phase(
                 r.run_id, number=_phase(r), person=r.person, how=r.how, step_up=r.step_up
             ),
@@ -101,12 +111,12 @@ MENU: dict[str, Verb] = {
         Verb(
             "pause", "Pause the phase", "Pause after this chunk",
             "The worker stops after the chunk or step it is in. What is done stays done.",
-            lambda r: runs.pause_phase(r.run_id, person=r.person, how=r.how, now=False),
+            lambda r: runs.pause_phase(r.run_id, person=r.person, how=r.how, now=False, number=r.phase),
         ),
         Verb(
             "pause_now", "Pause at once", "Pause now",
             "The statement that the worker is in is cancelled and rolled back; then it stops.",
-            lambda r: runs.pause_phase(r.run_id, person=r.person, how=r.how, now=True),
+            lambda r: runs.pause_phase(r.run_id, person=r.person, how=r.how, now=True, number=r.phase),
         ),
         Verb(
             "resume", "Resume", "Resume",
@@ -122,7 +132,7 @@ MENU: dict[str, Verb] = {
         Verb(
             "retry", "Retry", "Retry",
             "What failed is tried again; finished steps are kept.",
-            lambda r: runs.retry_phase(r.run_id, person=r.person, how=r.how),
+            lambda r: runs.retry_phase(r.run_id, person=r.person, how=r.how, number=r.phase),
         ),
         Verb(
             "retry_rollback", "Retry the rollback", "Retry the rollback",
@@ -150,7 +160,8 @@ MENU: dict[str, Verb] = {
             "roll_back", "Roll back", "Roll back",
             "Everything that was applied is undone, last first. Nothing that the application wrote is lost.",
             lambda r: runs.roll_back_run(
-                r.run_id, typed_name=r.typed_name, step_up=r.step_up, person=r.person, how=r.how, reason=r.comment
+                r.run_id, typed_name=r.typed_name, step_up=r.step_up, person=r.person, how=r.how,
+                reason=r.comment,
             ),
             comment="Why", step_up=True, typed_name=True, danger=True,
         ),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from migration_runs import menu, phases
-from migration_runs.admin.forms import ActionForm, NewRunForm
+from migration_runs.admin.forms import ActionForm, EvidenceForm, NewRunForm
 from migration_runs.admin.pages import context, for_readers, reader
 from migration_runs.exceptions import EngineError, Refused, RunbookInvalid
 from migration_runs.runbook.plan import Plan
@@ -24,9 +24,11 @@ from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.views import RunView
 from migration_runs.services import confirmations, people, plans, readiness, step_up
 from migration_runs.services.plan_store import plan_of
+from migration_runs.services.step_up import StepUp
 
 HOW = "web"
 ASKS_FIRST = 422  # the form comes back with what is wrong
+REFUSE = "refuse"
 
 
 def _back(run_id: int) -> HttpResponse:
@@ -36,62 +38,73 @@ def _back(run_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_readers
 def act(request: HttpRequest, run_id: int, verb_name: str) -> HttpResponse:
-    """Use a verb on a run: at once where it asks for nothing, else through a form that says what will happen."""
+    """Use a verb on a run: at once where it asks for nothing, else by a form that says what will happen."""
     verb = menu.MENU.get(verb_name)
     if verb is None or verb_name == "roll_back":  # rolling back has its own page, with the preview
         raise Http404(f"there is no verb {verb_name}")
     run = run_view(run_id, person=reader(request))
     phase = _phase_number(request, run)
-    wants_password = verb.step_up or (verb_name == "start" and phases.by_number(phase).step_up_to_start)
-    asks = bool(verb.comment or wants_password)
+    refusing = verb_name == "sign" and request.POST.get("decision") == REFUSE
+    step_up_to_start = verb_name == "start" and phases.by_number(phase).step_up_to_start
+    wants_password = verb.step_up or step_up_to_start
     form = ActionForm(
         request.POST if request.method == "POST" else None,
         comment=verb.comment,
         password=wants_password,
+        password_needed=not refusing,  # refusing is always the safe side
         initial={"digest": run.digest},
     )
-    if request.method == "POST" and (not asks or form.is_valid()):
+    if request.method == "POST" and form.is_valid():
         try:
-            proof = (
-                step_up.prove(reader(request), password=form.cleaned_data["password"])
-                if wants_password
-                else None
-            )
-            verb.perform(
-                menu.Request(
-                    run_id=run_id,
-                    person=reader(request),
-                    how=HOW,
-                    phase=phase,
-                    gate=request.GET.get("gate"),
-                    role=request.GET.get("role"),
-                    digest=form.cleaned_data.get("digest") if asks else None,
-                    comment=form.cleaned_data.get("comment", "") if asks else "",
-                    approve=request.POST.get("decision") != "refuse",
-                    step_up=proof,
-                )  # fmt: skip
-            )
+            proof = _proof(request, form) if wants_password and not refusing else None
+            verb.perform(_asked(request, form, run=run, phase=phase, refusing=refusing, proof=proof))
         except Refused as refusal:
-            if not asks:
+            if not (verb.comment or wants_password):
                 messages.error(request, str(refusal))
                 return _back(run_id)
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{verb.title}: done.")
+            messages.success(request, f"{verb.title}: {'refused, as you said' if refusing else 'done'}.")
             return _back(run_id)
     more = _act_context(request, run, verb, phase)
     status = ASKS_FIRST if request.method == "POST" else 200
     return render(request, "migration_runs/act.html", context(request, run, form=form, **more), status=status)
 
 
+def _proof(request: HttpRequest, form: ActionForm) -> StepUp:
+    return step_up.prove(reader(request), password=form.cleaned_data["password"])
+
+
+def _asked(
+    request: HttpRequest, form: ActionForm, *, run: RunView, phase: int, refusing: bool, proof: StepUp | None
+) -> menu.Request:
+    return menu.Request(
+        run_id=run.id,
+        person=reader(request),
+        how=HOW,
+        phase=phase,
+        gate=request.GET.get("gate"),
+        role=request.GET.get("role"),
+        digest=form.cleaned_data["digest"],
+        comment=form.cleaned_data.get("comment", ""),
+        approve=not refusing,
+        step_up=proof,
+    )
+
+
 def _phase_number(request: HttpRequest, run: RunView) -> int:
     given = request.GET.get("phase", "")
-    return int(given) if given.isdigit() and 1 <= int(given) <= len(phases.PHASES) else run.current.number
+    known = {str(phase.number) for phase in phases.PHASES}
+    return int(given) if given in known else run.current.number
 
 
 def _act_context(request: HttpRequest, run: RunView, verb: menu.Verb, phase: int) -> dict[str, Any]:
     gate = request.GET.get("gate", "") if verb.name == "sign" else ""
     plan = plan_of(run.digest)
+    offered = [action for action in run.actions if action.verb == verb.name]
+    if gate:
+        role = request.GET.get("role", "")
+        offered = [action for action in offered if action.gate == gate and (not role or action.role == role)]
     return {
         "page_title": verb.title,
         "verb": verb,
@@ -100,34 +113,47 @@ def _act_context(request: HttpRequest, run: RunView, verb: menu.Verb, phase: int
         "gate_label": next((label for name, label, _ in required(plan) if name == gate), gate),
         "role": request.GET.get("role", ""),
         "criteria": _criteria(plan, gate),
-        "may_refuse": True,
         "phase": phase,
+        "phase_title": phases.by_number(phase).title,
+        "closed": "" if any(action.allowed for action in offered) else _why_closed(run, verb, offered),
     }
 
 
+def _why_closed(run: RunView, verb: menu.Verb, offered: list[Any]) -> str:
+    """Why the verb would be refused now, so that nobody fills a form in vain."""
+    return next(
+        (action.why_not for action in offered),
+        f"{verb.title} is not possible now: {run.name} is {run.state.replace('_', ' ')}, "
+        f"phase {run.current.number} {run.current.state.replace('_', ' ')}.",
+    )
+
+
 def _criteria(plan: Plan, gate: str) -> tuple[str, ...]:
-    if gate.startswith("phase:"):
-        return plan.runbook.phase(int(gate.removeprefix("phase:"))).success
+    number = gate.removeprefix("phase:")
+    if gate.startswith("phase:") and number in {str(phase.number) for phase in phases.PHASES}:
+        return plan.runbook.phase(int(number)).success
     return ()
 
 
 @require_http_methods(["GET", "POST"])
 @for_readers
 def rollback_page(request: HttpRequest, run_id: int) -> HttpResponse:
-    """What a rollback would do now; on POST, with the run's name typed and the password given again, do it."""
+    """What a rollback would do now; on POST, with the run's name typed and the password again, do it."""
     run = run_view(run_id, person=reader(request))
-    form = ActionForm(request.POST if request.method == "POST" else None, name=True, password=True, comment="Why")
+    form = ActionForm(
+        request.POST if request.method == "POST" else None, name=True, password=True, comment="Why"
+    )
     if request.method == "POST" and form.is_valid():
         try:
-            proof = step_up.prove(reader(request), password=form.cleaned_data["password"])
             menu.MENU["roll_back"].perform(
                 menu.Request(
                     run_id=run_id,
                     person=reader(request),
                     how=HOW,
                     typed_name=form.cleaned_data["typed_name"],
-                    step_up=proof,
-                )  # fmt: skip
+                    comment=form.cleaned_data["comment"],
+                    step_up=_proof(request, form),
+                )
             )
         except Refused as refusal:
             form.add_error(None, str(refusal))
@@ -140,11 +166,22 @@ def rollback_page(request: HttpRequest, run_id: int) -> HttpResponse:
     except (Refused, EngineError) as error:
         problem = str(error)
     more = {
-        "page_title": "Rollback", "form": form, "preview": preview, "preview_error": problem,
+        "page_title": "Rollback",
+        "form": form,
+        "preview": preview,
+        "preview_error": problem,
         "action": run.action("roll_back"),
-    }  # fmt: skip
+    }
     status = ASKS_FIRST if request.method == "POST" else 200
     return render(request, "migration_runs/rollback.html", context(request, run, **more), status=status)
+
+
+def _evidence(request: HttpRequest) -> str:
+    """The evidence that was typed. Raises Refused for what cannot be kept."""
+    form = EvidenceForm(request.POST)
+    if not form.is_valid():
+        raise Refused(" ".join(map(str, form.errors["evidence"])), rule="evidence")
+    return str(form.cleaned_data["evidence"])
 
 
 @require_POST
@@ -153,9 +190,8 @@ def confirm(request: HttpRequest, run_id: int, number: int, step: str) -> HttpRe
     """A person's word, with evidence, that something was done elsewhere."""
     try:
         confirmations.confirm(
-            run_id, phase=number, step=step, evidence=request.POST.get("evidence", ""),
-            person=reader(request), how=HOW,
-        )  # fmt: skip
+            run_id, phase=number, step=step, evidence=_evidence(request), person=reader(request), how=HOW
+        )
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
@@ -168,11 +204,11 @@ def confirm(request: HttpRequest, run_id: int, number: int, step: str) -> HttpRe
 def tick(request: HttpRequest, run_id: int, item: str) -> HttpResponse:
     """Tick a line of the readiness checklist."""
     try:
-        readiness.tick(
-            run_id, item=item, evidence=request.POST.get("evidence", ""), person=reader(request), how=HOW
-        )
+        readiness.tick(run_id, item=item, evidence=_evidence(request), person=reader(request), how=HOW)
     except Refused as refusal:
         messages.error(request, str(refusal))
+    else:
+        messages.success(request, "Ticked.")
     return redirect("admin:migration_runs_run_readiness", run_id=run_id)
 
 
@@ -193,10 +229,15 @@ def new_run(request: HttpRequest) -> HttpResponse:
         planned = given["planned_start"]
         try:
             run = plans.create_run(
-                runbook_slug=given["runbook"], target=given["target"], data_decision=given["data_decision"],
-                parameters={}, clock_speed=given["clock_speed"],
-                planned_start=planned.astimezone(UTC) if planned else timezone.now(), author=person, how=HOW,
-            )  # fmt: skip
+                runbook_slug=given["runbook"],
+                target=given["target"],
+                data_decision=given["data_decision"],
+                parameters={},
+                clock_speed=given["clock_speed"],
+                planned_start=planned.astimezone(UTC) if planned else timezone.now(),
+                author=person,
+                how=HOW,
+            )
         except (Refused, RunbookInvalid) as refusal:
             form.add_error(None, str(refusal))
         else:

@@ -9,6 +9,8 @@ from django.conf import settings
 
 from migration_runs.runbook import registry
 
+TEXT_LENGTH = 2000
+
 
 class ActionForm(forms.Form):
     """A comment, the run's name, the password: whichever of them an action asks for."""
@@ -16,7 +18,13 @@ class ActionForm(forms.Form):
     digest = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(
-        self, *args: Any, comment: str = "", name: bool = False, password: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        comment: str = "",
+        name: bool = False,
+        password: bool = False,
+        password_needed: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if comment:
@@ -24,7 +32,7 @@ class ActionForm(forms.Form):
                 label=comment,
                 widget=forms.Textarea(attrs={"rows": 3}),
                 required=False,
-                max_length=2000,
+                max_length=TEXT_LENGTH,
                 help_text="Kept on the audit trail.",
             )
         if name:
@@ -36,10 +44,17 @@ class ActionForm(forms.Form):
         if password:
             self.fields["password"] = forms.CharField(
                 label="Your password",
+                required=password_needed,
                 strip=False,
                 widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
                 help_text="Asked again because this signature or action is yours alone.",
             )
+
+
+class EvidenceForm(forms.Form):
+    """What a person says to show that something was done."""
+
+    evidence = forms.CharField(required=False, max_length=TEXT_LENGTH)
 
 
 class NewRunForm(forms.Form):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, Protocol, cast
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -20,30 +20,28 @@ from migration_runs.selectors.views import RunView
 from migration_runs.services.plan_store import plan_of
 
 GROUPS = (("approvers", "Approvers"), ("day_before", "Day before"), ("day_of", "Day of"), ("after", "After"))
-RUN_STATES_IN_FRONT = frozenset({"draft", "awaiting_approval", "approved", "completed", "sealed", "cancelled", "rolled_back"})  # fmt: skip
+RUN_STATES_IN_FRONT = frozenset(
+    {"draft", "awaiting_approval", "approved", "completed", "sealed", "cancelled", "rolled_back"}
+)
 ROLLBACK_FROM = frozenset({"approved", "in_progress", "on_hold", "completed"})
 
-
-class View(Protocol):
-    """A view of one run."""
-
-    def __call__(self, request: HttpRequest, run_id: int, **kwargs: Any) -> HttpResponse:
-        """Answer the request."""
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, int, P], HttpResponse]
 
 
-def for_readers(view: View) -> View:
+def for_readers(view: View[P]) -> View[P]:
     """Only those who may read runs; a run that is not there is 404."""
 
     @wraps(view)
-    def checked(request: HttpRequest, run_id: int, **kwargs: Any) -> HttpResponse:
+    def checked(request: HttpRequest, run_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not request.user.has_perm("migration_runs.view_run"):
             raise PermissionDenied
         try:
-            return view(request, run_id, **kwargs)
+            return view(request, run_id, *args, **kwargs)
         except Run.DoesNotExist:
             raise Http404(f"there is no run {run_id}") from None
 
-    return cast(View, checked)
+    return cast(View[P], checked)
 
 
 def reader(request: HttpRequest) -> User:
@@ -82,7 +80,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
     """The live part of the run page."""
     run = run_view(run_id, person=reader(request))
-    return render(request, "migration_runs/_live.html", context(request, run))
+    return render(request, "migration_runs/_live.html", context(request, run, tab="run"))
 
 
 @require_GET
@@ -145,7 +143,7 @@ def audit_page(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_GET
 @for_readers
-def log_download(request: HttpRequest, run_id: int) -> HttpResponse:
+def log_download(request: HttpRequest, run_id: int) -> HttpResponse:  # noqa: ARG001 - all views look alike
     """The whole log as text, streamed: a million lines do not sit in memory."""
     run = Run.objects.get(pk=run_id)
 

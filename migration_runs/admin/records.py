@@ -1,5 +1,8 @@
 """Signatures, the audit trail and plans in the admin: for reading alone."""
 
+# Django prescribes the signatures; the answer is no whoever asks.
+# ruff: noqa: ARG002
+
 from __future__ import annotations
 
 from typing import Any

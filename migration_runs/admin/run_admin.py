@@ -1,4 +1,4 @@
-"""Runs in the admin: the list, and the addresses of each run's pages. Rows cannot be edited or deleted here."""
+"""Runs in the admin: the list, and the addresses of each run's pages. No row is edited or deleted here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class RunAdmin(ReadOnlyAdmin):
         """The pages of a run beside the admin's own list."""
 
         def at(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"migration_runs_run_{name}")
+            address: URLPattern = path(
+                route, self.admin_site.admin_view(view), name=f"migration_runs_run_{name}"
+            )
+            return address
 
         return [
             at("add/", acting.new_run, "add"),
@@ -68,7 +71,8 @@ class RunAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list; progress of all its rows comes from three queries."""
-        response = super().changelist_view(request, extra_context)
+        shown = {"title": "Runs", "may_write": may_write(request.user)} | (extra_context or {})
+        response = super().changelist_view(request, shown)
         changelist = getattr(response, "context_data", {}).get("cl")
         if changelist is not None:
             rows = run_rows(list(changelist.result_list))
@@ -87,11 +91,11 @@ class RunAdmin(ReadOnlyAdmin):
         return phasegate.badge(run.state)
 
     @admin.display(description="Phase")
-    def phase(self, run: Run) -> SafeString | str:
+    def phase(self, run: Run) -> SafeString:
         """The phase in front and its state."""
         row = _row(run)
         if row is None or row.phase_number is None:
-            return "–"
+            return phasegate.NOTHING
         return phasegate.inline_state(row.phase_state, f"{row.phase_number} {row.phase_title}")
 
     @admin.display(description="Progress")
@@ -99,7 +103,7 @@ class RunAdmin(ReadOnlyAdmin):
         """Phases done, and how far the running step is."""
         row = _row(run)
         if row is None:
-            return format_html("–")
+            return phasegate.NOTHING
         done = f"{row.phases_done} of 9 phases"
         if row.total:
             done += f", {phasegate.number(row.done)} of {phasegate.number(row.total)} {row.unit}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from migration_runs import phases
 from migration_runs.models import Run, SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors.views import SignOffView
+from migration_runs.services.offer import Action
 
 
 def required(plan: Plan) -> list[tuple[str, str, Role]]:
@@ -21,28 +24,30 @@ def required(plan: Plan) -> list[tuple[str, str, Role]]:
     return wanted
 
 
-def sign_off_matrix(run: Run, plan: Plan, assigned: dict[Role, str]) -> tuple[SignOffView, ...]:
-    """One row per required signature, with the latest that was given for it."""
-    given: dict[tuple[str, str], SignOff] = {}
-    for row in run.sign_offs.select_related("person").order_by("at"):
-        given[row.gate, row.role] = row
+def sign_off_matrix(
+    run: Run, plan: Plan, assigned: dict[Role, str], offered: Sequence[Action]
+) -> tuple[SignOffView, ...]:
+    """One row per required signature, with the latest that was given for it and what is offered instead."""
+    given = {(row.gate, row.role): row for row in run.sign_offs.select_related("person").order_by("at")}
     open_gates = _open_gates(run)
+    offers = {(offer.gate, offer.role): offer for offer in offered if offer.verb == "sign"}
     views = []
     for gate, label, role in required(plan):
         row = given.get((gate, str(role)))
-        person = row.person.username if row else assigned.get(role, "")
+        offer = offers.get((gate, role))
         state = _state(row, gate, open_gates)
-        shown = state in {"given", "void", "refused"}
+        shown = row if state in {"given", "void", "refused"} else None
         views.append(
             SignOffView(
                 gate=gate,
                 gate_label=label,
                 role=role,
-                person=person,
+                person=row.person.username if row is not None else assigned.get(role, ""),
                 state=state,
-                at=row.at if row and shown else None,
-                comment=row.comment if row and shown else "",
-                why_void=row.void_reason if row and state == "void" else "",
+                at=shown.at if shown is not None else None,
+                comment=shown.comment if shown is not None else "",
+                why_void=shown.void_reason if shown is not None and state == "void" else "",
+                action=offer if offer is not None and offer.allowed else None,
             )
         )
     return tuple(views)

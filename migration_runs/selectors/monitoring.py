@@ -8,6 +8,7 @@ from datetime import timedelta
 from migration_runs.models import DueCheck, MonitoringWindow, Run
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors.views import CheckView, RoundView, WindowView
+from migration_runs.services.window import WHOLE
 
 # The worst verdict of a round is what its tile shows.
 WORST = ("missed", "fail", "warn", "running", "due", "closed", "pass")
@@ -61,7 +62,7 @@ def _window(row: MonitoringWindow, due: list[DueCheck], plan: Plan) -> WindowVie
         ends_at=row.started_at + timedelta(hours=window.hours / plan.clock_speed),
         ended_at=row.ended_at,
         end_reason=row.end_reason,
-        whole=row.ended_at is not None and row.end_reason in {"", "whole"},
+        whole=row.ended_at is not None and row.end_reason == WHOLE,
         rounds=views,
         counts=counts,
         open_checks=open_rounds,

@@ -6,9 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from migration_runs.models import Run
-from migration_runs.selectors.views import Action, NextStep, PhaseView, SignOffView, WindowView
+from migration_runs.selectors.views import (
+    NextStep,
+    PhaseView,
+    SignOffView,
+    StepView,
+    WindowView,
+)
+from migration_runs.services.offer import Action
 
 MAIN_VERBS = ("submit", "sign", "start", "resume", "retry", "pause", "send_back", "retry_rollback")
+MONITORING = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,10 @@ def next_step(
     matrix: Sequence[SignOffView],
     window: WindowView | None,
 ) -> NextStep:
-    """What to do now and by whom; "nothing to press" is an answer. Looks at the run's state first, then at its phase's."""
+    """What to do now and by whom; "nothing to press" is an answer.
+
+    Looks at the run's state first, then at its phase's.
+    """
     beside = tuple(action for verb in MAIN_VERBS for action in allowed if action.verb == verb)
     at = At(run, phase, matrix, window, beside)
     return BY_RUN[run.state](at) if run.state in BY_RUN else BY_PHASE[phase.state](at)
@@ -58,15 +69,22 @@ def _whose(at: At) -> str:
 
 def _draft(at: At) -> NextStep:
     return NextStep(
-        "run", _whose(at), "Submit the plan for approval.", f"Approvals: {_missing(at, 'plan')}.", at.beside
+        "run",
+        _whose(at),
+        "Submit the plan for approval.",
+        f"Nothing has been executed. Approvals that it will need: {_missing(at, 'plan')}.",
+        at.beside,
     )
 
 
 def _awaiting(at: At) -> NextStep:
     return NextStep(
-        "run", _whose(at), f"Approve the plan: {_missing(at, 'plan')}.",
-        "The author never approves. Read the plan first; a signature binds its digest.", at.beside,
-    )  # fmt: skip
+        "run",
+        _whose(at),
+        f"Approve the plan: {_missing(at, 'plan')}.",
+        "The author never approves. Read the plan first; a signature binds its digest.",
+        at.beside,
+    )
 
 
 def _approved(at: At) -> NextStep:
@@ -77,13 +95,23 @@ def _approved(at: At) -> NextStep:
 
 def _held(at: At) -> NextStep:
     who = f" by {at.run.held_by.username}" if at.run.held_by else ""
-    return NextStep("warn", f"On hold{who}", at.run.hold_reason or "The run is on hold.",
-                    "Nothing new starts; checks go on. Resume when the cause is gone, or roll back.", at.beside)  # fmt: skip
+    return NextStep(
+        "warn",
+        f"On hold{who}",
+        at.run.hold_reason or "The run is on hold.",
+        "Nothing new starts; checks go on. Resume when the cause is gone, or roll back.",
+        at.beside,
+    )
 
 
 def _completed(at: At) -> NextStep:
-    return NextStep("ok", "Nothing to do", "Completed: every row is in the new table.",
-                    "A rollback stays possible until an approver seals the run.", at.beside)  # fmt: skip
+    return NextStep(
+        "ok",
+        "Nothing to do",
+        "Completed: every row is in the new table.",
+        "A rollback stays possible until an approver seals the run.",
+        at.beside,
+    )
 
 
 def _over(headline: str, tone: str = "ok") -> Says:
@@ -110,36 +138,74 @@ def _pending(at: At) -> NextStep:
 
 
 def _ready(at: At) -> NextStep:
-    missing = _missing(at, f"start:{at.phase.number}")
+    phase = at.phase
+    missing = _missing(at, f"start:{phase.number}")
     if missing:
-        return NextStep("run", _whose(at), f"Phase {at.phase.number} may start after the signature of {missing}.",
-                        f"{at.phase.purpose.capitalize()}.", at.beside)  # fmt: skip
-    return NextStep("run", _whose(at), f"Start phase {at.phase.number}: {at.phase.title}.",
-                    f"{at.phase.owner} ({at.phase.owner_role}) owns it: {at.phase.purpose}.", at.beside)  # fmt: skip
+        return NextStep(
+            "run",
+            _whose(at),
+            f"Phase {phase.number} may start after the signature of {missing}.",
+            f"It does: {phase.purpose}.",
+            at.beside,
+        )
+    return NextStep(
+        "run",
+        _whose(at),
+        f"Start phase {phase.number}: {phase.title}.",
+        f"{phase.owner or 'Somebody'} ({phase.owner_role}) owns it: {phase.purpose}.",
+        at.beside,
+    )
+
+
+def _asked(phase: PhaseView) -> StepView | None:
+    """The step for which a person's word is awaited."""
+    return next(
+        (s for s in phase.steps if s.state == "waiting" and s.confirm_text and not s.confirmed_by), None
+    )
 
 
 def _running(at: At) -> NextStep:
-    asked = [
-        step
-        for step in at.phase.steps
-        if step.state == "waiting" and step.confirm_text and not step.confirmed_by
-    ]
-    if asked:
-        step = asked[0]
-        return NextStep("run", "Next for you" if step.may_confirm else "Next",
-                        f"Confirm step {step.place}: {step.title}.", f"{step.confirm_role} gives the evidence below.", at.beside)  # fmt: skip
-    if at.phase.number == 8 and at.window is not None and at.window.ended_at is None:
-        bad = at.window.counts["fail"] + at.window.counts["missed"]
-        if not bad:
-            due = f" Next check {at.window.next_due:%H:%M:%S} UTC." if at.window.next_due else ""
-            return NextStep("ok", "Healthy", f"Nothing to do.{due}",
-                            f"The window is whole at {at.window.ends_at:%a %H:%M:%S} UTC if every check until then has a result and none fails.",
-                            at.beside)  # fmt: skip
-    if at.phase.worker_lost_s:
-        return NextStep("warn", "Worker lost", "Nothing to press: another worker takes over.",
-                        "What was committed stands; the work resumes where it was.", at.beside)  # fmt: skip
-    return NextStep("run", "Running", f"Nothing to press. Phase {at.phase.number} is at work.",
-                    at.phase.waiting or f"{at.phase.steps_done} of {len(at.phase.steps)} steps are done. This page may be closed.", at.beside)  # fmt: skip
+    phase = at.phase
+    asked = _asked(phase)
+    if asked is not None:
+        return NextStep(
+            "run",
+            "Next for you" if asked.may_confirm else "Next",
+            f"Confirm step {asked.place}: {asked.title}.",
+            f"{asked.confirm_role} gives the evidence below.",
+            at.beside,
+        )
+    if phase.number == MONITORING and at.window is not None and not at.window.broken:
+        return _watching(at, at.window)
+    if phase.worker_lost_s:
+        return NextStep(
+            "warn",
+            "Worker lost",
+            "Nothing to press: another worker takes over.",
+            "What was committed stands; the work resumes where it was.",
+            at.beside,
+        )
+    return NextStep(
+        "run",
+        "Running",
+        f"Nothing to press. Phase {phase.number} is at work.",
+        phase.waiting or f"{phase.steps_done} of {len(phase.steps)} steps are done. This page may be closed.",
+        at.beside,
+    )
+
+
+def _watching(at: At, window: WindowView) -> NextStep:
+    if window.whole:
+        return NextStep("ok", "Healthy", "Nothing to do. The window is whole.", "", at.beside)
+    due = f" Next check {window.next_due:%H:%M:%S} UTC." if window.next_due else ""
+    return NextStep(
+        "ok",
+        "Healthy",
+        f"Nothing to do.{due}",
+        f"The window is whole at {window.ends_at:%a %H:%M:%S} UTC if every check until then has a result "
+        "and none fails.",
+        at.beside,
+    )
 
 
 def _pausing(at: At) -> NextStep:
@@ -157,24 +223,35 @@ def _paused(at: At) -> NextStep:
 
 
 def _to_sign(at: At) -> NextStep:
-    return NextStep("run", _whose(at), f"Sign phase {at.phase.number}: {_missing(at, f'phase:{at.phase.number}')}.",
-                    "Every step is done. Read what they found below, then sign.", at.beside)  # fmt: skip
+    return NextStep(
+        "run",
+        _whose(at),
+        f"Sign phase {at.phase.number}: {_missing(at, f'phase:{at.phase.number}')}.",
+        "Every step is done. Read what they found below, then sign.",
+        at.beside,
+    )
 
 
 def _failed(at: At) -> NextStep:
-    return NextStep("bad", "Failed", f"Phase {at.phase.number} failed. Remove the cause and retry, or roll back.",
-                    at.phase.next_step or "What stands is said below; nothing is half done.", at.beside)  # fmt: skip
+    return NextStep(
+        "bad",
+        "Failed",
+        f"Phase {at.phase.number} failed. Remove the cause and retry, or roll back.",
+        at.phase.next_step or "What stands is said below; nothing is half done.",
+        at.beside,
+    )
 
 
 def _undoing(at: At) -> NextStep:
-    asked = [
-        step
-        for step in at.phase.steps
-        if step.state == "waiting" and step.confirm_text and not step.confirmed_by
-    ]
-    if asked:
-        return NextStep("run", "Next for you" if asked[0].may_confirm else "Next",
-                        f"Confirm: {asked[0].confirm_text}", f"{asked[0].confirm_role} gives the evidence below.", at.beside)  # fmt: skip
+    asked = _asked(at.phase)
+    if asked is not None:
+        return NextStep(
+            "run",
+            "Next for you" if asked.may_confirm else "Next",
+            f"Confirm: {asked.confirm_text}",
+            f"{asked.confirm_role} gives the evidence below.",
+            at.beside,
+        )
     return NextStep(
         "warn",
         "Rolling back",
@@ -191,8 +268,13 @@ def _undone(at: At) -> NextStep:
 
 
 def _undo_failed(at: At) -> NextStep:
-    return NextStep("bad", "Undo failed", f"The undo of phase {at.phase.number} stopped. Remove the cause and retry.",
-                    at.phase.next_step or "What was undone so far is kept; the rest still stands.", at.beside)  # fmt: skip
+    return NextStep(
+        "bad",
+        "Undo failed",
+        f"The undo of phase {at.phase.number} stopped. Remove the cause and retry.",
+        at.phase.next_step or "What was undone so far is kept; the rest still stands.",
+        at.beside,
+    )
 
 
 BY_PHASE: dict[str, Says] = {

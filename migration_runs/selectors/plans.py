@@ -53,17 +53,21 @@ def undo_of(step: Step) -> str:
 
 
 KIND_WHAT = {
-    "backup": "Dumps the named tables and every function that the plan touches, and restores the dump to prove it.",
+    "backup": "Dumps the named tables and every function that the plan touches, and proves it by a restore.",
     "rehearse_sql": "Executes every file of the plan, with its undo, in the scratch database.",
-    "dual_write": "Installs statement triggers that keep the other table equal, proven by a canary row that is rolled back.",
-    "copy": "Copies history in chunks, each one transaction with its ledger row; or waits for older transactions and drains.",
+    "dual_write": "Installs statement triggers that keep the other table equal; a canary row, rolled back, "
+    "proves them.",
+    "copy": "Copies history in chunks, each one transaction with its ledger row; or waits for older "
+    "transactions and drains.",
     "verify": "Compares source and target row by row, all mapped columns, under one snapshot.",
     "confirm": "A person confirms, with evidence, what was done elsewhere.",
     "observe": "Proves from the database's own statistics that callers have moved.",
     "check": "Runs one declared health check, once.",
     "monitor": "Waits until the window of checks is whole.",
-    "soft_delete": "Retires exactly the migrated source rows that are proven equal, then takes dual-write off under lock.",
-    "delete": "Deletes exactly the migrated source rows that are proven equal, keeping their images; then dual-write off.",
+    "soft_delete": "Retires exactly the migrated source rows that are proven equal, then takes dual-write "
+    "off under lock.",
+    "delete": "Deletes exactly the migrated source rows that are proven equal, keeping their images; then "
+    "takes dual-write off.",
 }
 KIND_LOCKS = {
     "backup": "ACCESS SHARE",
@@ -78,12 +82,14 @@ KIND_UNDO = {
     "backup": "none needed: reads only",
     "rehearse_sql": "none needed: works in the scratch database",
     "dual_write": "automatic: the triggers go, after touched keys are drained under lock",
-    "copy": "automatic: by the data decision, copied rows are kept, or deleted where proven equal in the source",
+    "copy": "automatic: by the data decision, copied rows are kept, or deleted where proven equal",
     "verify": "none needed: reads only",
     "confirm": "none needed",
     "observe": "waits until statistics show that callers moved back",
     "check": "none needed: reads only",
     "monitor": "none needed: reads only",
-    "soft_delete": "automatic: dual-write on again, this run's retired rows revived, rows written since copied back",
-    "delete": "automatic: dual-write on again, this run's deleted rows put back, rows written since copied back",
+    "soft_delete": "automatic: dual-write on again, this run's retired rows revived, rows written since "
+    "copied back",
+    "delete": "automatic: dual-write on again, this run's deleted rows put back, rows written since copied "
+    "back",
 }

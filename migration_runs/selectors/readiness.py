@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 
+from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors.views import ReadinessView
-from migration_runs.services import readiness
+from migration_runs.services import people, readiness
+from migration_runs.services.people import Actor
+from migration_runs.services.situation import Situation
 
 
 def readiness_of(run: Run, plan: Plan, person: User) -> tuple[ReadinessView, ...]:
     """Every item with its tick, given by a named person or by a fact that the panel knows."""
     ticks = {tick.item: tick for tick in run.ticks.select_related("person")}
     facts = readiness.facts(run, plan)
-    roles = {group.name for group in person.groups.all()}
+    at, actor = Situation(run), people.actor_of(person, how="")
     views = []
     for item in plan.runbook.readiness:
         tick = ticks.get(item.key)
@@ -30,7 +33,15 @@ def readiness_of(run: Run, plan: Plan, person: User) -> tuple[ReadinessView, ...
                 ticked=ticked,
                 by="the panel" if automatic and ticked else (tick.person.username if tick else ""),
                 at=tick.at if tick else None,
-                may_tick=not automatic and not ticked and str(item.role) in roles,
+                may_tick=not ticked and _may_tick(at, actor, item.key),
             )
         )
     return tuple(views)
+
+
+def _may_tick(at: Situation, actor: Actor, item: str) -> bool:
+    try:
+        readiness.may_tick(at, actor, item=item)
+    except Refused:
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from migration_runs import phases
+from migration_runs.exceptions import Refused
 from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import PhasePlan, Plan
@@ -22,13 +23,16 @@ from migration_runs.selectors.monitoring import windows_of
 from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
 from migration_runs.selectors.verifications import latest_verification
-from migration_runs.selectors.views import LogLineView, PhaseView, RunView, StepView
-from migration_runs.services import actions
+from migration_runs.selectors.views import LogLineView, PhaseView, RunView, SignOffView, StepView
+from migration_runs.services import actions, confirmations, people
 from migration_runs.services.plan_store import plan_of
+from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState
 
 LOG_LINES = 200
 EVENTS = 8
+MayConfirm = Callable[[int, str], bool]
+"""Whether the person who looks may confirm a step of a phase now."""
 BUSY = frozenset({"running", "pausing", "paused", "failed", "awaiting_sign_off", "undoing", "undo_failed"})
 
 
@@ -37,13 +41,11 @@ def run_view(run_id: int, *, person: User) -> RunView:
     run = Run.objects.select_related("author", "held_by").get(pk=run_id)
     plan = plan_of(run.plan_id)
     assigned = {Role(row.role): row.person.username for row in run.assignments.select_related("person")}
-    matrix = sign_off_matrix(run, plan, assigned)
-    windows = windows_of(run, plan)
-    phase_views = _phases(run, plan, assigned, person)
-    signed = {phase.number: tuple(f"{s.person} {s.at:%H:%M}" for s in matrix if s.gate == f"phase:{phase.number}" and s.at and s.state == "given") for phase in phase_views}  # fmt: skip
-    phase_views = tuple(_with_signatures(phase, signed[phase.number]) for phase in phase_views)
-    current = current_phase(run.state, phase_views)
     allowed = actions.allowed_actions(run, person)
+    matrix = sign_off_matrix(run, plan, assigned, allowed)
+    windows = windows_of(run, plan)
+    phase_views = tuple(_signed(phase, matrix) for phase in _phases(run, plan, assigned, person))
+    current = current_phase(run.state, phase_views)
     return RunView(
         id=run.pk,
         name=run.name,
@@ -119,11 +121,26 @@ def _phases(run: Run, plan: Plan, assigned: dict[Role, str], person: User) -> tu
         (row.phase_id, row.step_key, row.undo): row
         for row in Confirmation.objects.filter(phase__run=run).select_related("person")
     }
-    roles = {group.name for group in person.groups.all()}
+    at, actor = Situation(run), people.actor_of(person, how="")
+
+    def may_confirm(number: int, step: str) -> bool:
+        try:
+            confirmations.may_confirm(at, actor, number=number, step=step)
+        except Refused:
+            return False
+        return True
+
     now = timezone.now()
     return tuple(
         _phase(
-            row, plan.runbook.phase(row.number), steps[row.pk], confirmed, assigned, roles, now=now, run=run
+            row,
+            plan.runbook.phase(row.number),
+            steps[row.pk],
+            confirmed,
+            assigned,
+            may_confirm,
+            now=now,
+            run=run,
         )
         for row in rows
     )
@@ -135,7 +152,7 @@ def _phase(
     steps: dict[str, StepRun],
     confirmed: dict[tuple[int, str, bool], Confirmation],
     assigned: dict[Role, str],
-    roles: set[str],
+    may_confirm: MayConfirm,
     *,
     now: datetime,
     run: Run,
@@ -174,7 +191,7 @@ def _phase(
         attempt=row.attempt,
         success=declared.success,
         steps=tuple(
-            _step(place, step, steps.get(step.key), row, confirmed, roles)
+            _step(place, step, steps.get(step.key), row, confirmed, may_confirm)
             for place, step in enumerate(declared.steps, 1)
         ),
     )
@@ -186,14 +203,14 @@ def _step(
     row: StepRun | None,
     phase: PhaseRun,
     confirmed: dict[tuple[int, str, bool], Confirmation],
-    roles: set[str],
+    may_confirm: MayConfirm,
 ) -> StepView:
     what, why, locks, timeout, undo = header_of(step)
     undoing = phase.state in {"undoing", "undo_failed", "undone"}
     confirm = step if isinstance(step, ConfirmStep) else None
     word = confirmed.get((phase.pk, step.key, undoing)) if confirm else None
     result: dict[str, Any] = (row.result or {}) if row else {}
-    view = StepView(
+    return StepView(
         key=step.key,
         place=f"{phase.number}.{place}",
         title=step.title,
@@ -219,10 +236,12 @@ def _step(
         confirm_role=confirm.role if confirm else None,
         confirmed_by=word.person.username if word else "",
         evidence=word.evidence if word else "",
-        may_confirm=bool(confirm and str(confirm.role) in roles and word is None),
+        may_confirm=confirm is not None and word is None and may_confirm(phase.number, step.key),
     )
-    return view
 
 
-def _with_signatures(phase: PhaseView, signed_by: tuple[str, ...]) -> PhaseView:
-    return dataclasses.replace(phase, signed_by=signed_by)
+def _signed(phase: PhaseView, matrix: Iterable[SignOffView]) -> PhaseView:
+    """The phase with who closed it, and when."""
+    gate = f"phase:{phase.number}"
+    given = (row for row in matrix if row.gate == gate and row.state == "given" and row.at)
+    return dataclasses.replace(phase, signed_by=tuple(f"{row.person} {row.at:%H:%M}" for row in given))

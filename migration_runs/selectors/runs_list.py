@@ -11,7 +11,10 @@ from migration_runs.selectors.views import RunRow
 
 
 def run_rows(runs: list[Run]) -> dict[int, RunRow]:
-    """A row for each of the runs, by id. The runs come with ``author`` and ``plan`` selected, or it costs a query each."""
+    """A row for each of the runs, by id.
+
+    The runs come with ``author`` and ``plan`` selected, or it costs a query each.
+    """
     by_run: dict[int, list[PhaseRun]] = defaultdict(list)
     for phase in PhaseRun.objects.filter(run__in=runs).order_by("number"):
         by_run[phase.run_id].append(phase)
@@ -31,10 +34,22 @@ def _front(rows: list[PhaseRun]) -> PhaseRun | None:
 def _row(run: Run, rows: list[PhaseRun], front: PhaseRun | None, steps: dict[int, StepRun]) -> RunRow:
     step = steps.get(front.pk) if front else None
     return RunRow(
-        id=run.pk, name=run.name, title=str(run.plan.body["runbook"]["title"]), target=run.target, digest=run.plan_id,
-        state=run.state, phase_number=front.number if front else None,
-        phase_title=phases.by_number(front.number).title if front else "", phase_state=front.state if front else "",
-        done=step.done if step else None, total=step.total if step else None, unit=step.unit if step else "",
-        phases_done=sum(phase.state == "done" for phase in rows), author=run.author.username, created_at=run.created_at,
-        started_at=run.started_at, finished_at=run.finished_at, hold_reason=run.hold_reason,
-    )  # fmt: skip
+        id=run.pk,
+        name=run.name,
+        title=str(run.plan.body["runbook"]["title"]),
+        target=run.target,
+        digest=run.plan_id,
+        state=run.state,
+        phase_number=front.number if front else None,
+        phase_title=phases.by_number(front.number).title if front else "",
+        phase_state=front.state if front else "",
+        done=step.done if step else None,
+        total=step.total if step else None,
+        unit=step.unit if step else "",
+        phases_done=sum(phase.state == "done" for phase in rows),
+        author=run.author.username,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        hold_reason=run.hold_reason,
+    )

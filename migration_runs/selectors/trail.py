@@ -19,9 +19,15 @@ def all_events(run: Run) -> tuple[EventView, ...]:
 def view(row: AuditEvent) -> EventView:
     """An event with its sentence."""
     return EventView(
-        seq=row.seq, at=row.at, actor=row.actor, actor_how=row.actor_how, action=row.action, sentence=sentence(row),
-        detail=row.detail, hash=row.hash,
-    )  # fmt: skip
+        seq=row.seq,
+        at=row.at,
+        actor=row.actor,
+        actor_how=row.actor_how,
+        action=row.action,
+        sentence=sentence(row),
+        detail=row.detail,
+        hash=row.hash,
+    )
 
 
 # Action → what the actor did; {object} is what it was done to.
@@ -76,6 +82,7 @@ def sentence(row: AuditEvent) -> str:
     if row.action.startswith("refused."):
         done = f"was refused: {row.action.removeprefix('refused.').replace('_', ' ')} of {row.object}"
     else:
-        done = SAID.get(row.action, row.action.replace("_", " ").replace(".", " ") + " {object}").format(object=row.object)
+        words = SAID.get(row.action) or f"{row.action.replace('_', ' ').replace('.', ' ')} {{object}}"
+        done = words.format(object=row.object)
     said = next((str(row.detail[name]) for name in REASONS if row.detail.get(name)), "")
     return f"{row.actor} {done}" + (f": “{said}”" if said else "")

@@ -12,6 +12,14 @@ def latest_verification(run: Run) -> VerificationView | None:
     if row is None:
         return None
     return VerificationView(
-        at=row.at, clean=row.clean, source_rows=row.source_rows, target_rows=row.target_rows, missing=row.missing,
-        extra=row.extra, different=row.different, pending=row.pending, seconds=row.seconds, examples=row.examples,
-    )  # fmt: skip
+        at=row.at,
+        clean=row.clean,
+        source_rows=row.source_rows,
+        target_rows=row.target_rows,
+        missing=row.missing,
+        extra=row.extra,
+        different=row.different,
+        pending=row.pending,
+        seconds=row.seconds,
+        examples=row.examples,
+    )

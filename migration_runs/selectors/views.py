@@ -14,27 +14,12 @@ from django.utils import timezone
 
 from migration_runs.engine.outcome import DualWriteStatus
 from migration_runs.phases import Role
-
-
-@dataclass(frozen=True)
-class Action:
-    """A verb that a person might use now. ``why_not`` says what opens it when it is not allowed."""
-
-    verb: str
-    label: str
-    allowed: bool
-    why_not: str = ""
-    phase: int | None = None
-    gate: str | None = None
-    role: Role | None = None
-    needs_step_up: bool = False
-    asks_comment: bool = False
-    danger: bool = False
+from migration_runs.services.offer import Action
 
 
 @dataclass(frozen=True)
 class SqlView:
-    """A SQL file of a step, as signed. ``what_for`` is ``apply``, ``undo``, ``repair`` or ``repair check``."""
+    """A SQL file of a step, as signed; ``what_for``: ``apply``, ``undo``, ``repair`` or ``repair check``."""
 
     what_for: str
     path: str
@@ -136,7 +121,10 @@ class PhaseView:
 
 @dataclass(frozen=True)
 class SignOffView:
-    """One required signature: given, void, refused, next, to come or locked."""
+    """One required signature: given, void, refused, next, to come or locked.
+
+    ``action`` is the signing that is offered to the person who looks, once the gate is open.
+    """
 
     gate: str
     gate_label: str
@@ -146,6 +134,7 @@ class SignOffView:
     at: datetime | None = None
     comment: str = ""
     why_void: str = ""
+    action: Action | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +181,17 @@ class WindowView:
     open_checks: int
     open_needed: int
     next_due: datetime | None
+
+    @property
+    def done_rounds(self) -> int:
+        """Rounds whose checks all have a result."""
+        return sum(round_view.verdict not in {"due", "running"} for round_view in self.rounds)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a check failed or was missed, or the window ended before it was whole."""
+        bad = self.counts["fail"] + self.counts["missed"]
+        return bool(bad) or (self.ended_at is not None and not self.whole)
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,10 @@ class VerificationView:
 
 @dataclass(frozen=True)
 class NextStep:
-    """The one thing to do now: for whom, what, and which actions are beside it. ``tone`` is run, ok, warn or bad."""
+    """The one thing to do now: for whom, what, and which actions are beside it.
+
+    ``tone`` is run, ok, warn or bad.
+    """
 
     tone: str
     kicker: str

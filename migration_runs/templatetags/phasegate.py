@@ -17,7 +17,8 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
-from migration_runs.selectors.views import Action, RunView
+from migration_runs.selectors.views import RunView
+from migration_runs.services.offer import Action
 
 register = template.Library()
 
@@ -63,6 +64,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "ticked": ("is-ok", "ok", "done"),
     "open": ("is-idle", "idle", "open"),
 }
+NOTHING = mark_safe("\N{EN DASH}")
 TURNING = frozenset({"running", "undoing"})
 
 
@@ -122,7 +124,7 @@ def short(digest: str) -> str:
 def number(value: Any) -> str:
     """A count with thousands separated; a measurement with at most four digits after the point."""
     if value is None:
-        return "–"
+        return NOTHING
     if isinstance(value, float) and not value.is_integer():
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     return f"{int(value):,}"
@@ -132,7 +134,7 @@ def number(value: Any) -> str:
 def utc(value: datetime | None, style: str = "") -> SafeString:
     """A moment in UTC. ``time`` shows the clock alone; the whole moment stands in the title."""
     if value is None:
-        return mark_safe("–")
+        return NOTHING
     moment = value.astimezone(UTC)
     shown = moment.strftime({"time": "%H:%M:%S", "short": "%a %H:%M"}.get(style, "%a %d %b %Y, %H:%M UTC"))
     return format_html(
@@ -145,9 +147,9 @@ def utc(value: datetime | None, style: str = "") -> SafeString:
 
 @register.filter
 def lasts(value: timedelta | float | None) -> str:
-    """A length of time as people say it: ``0.19 s``, ``77 s``, ``15 min``, ``2 h 05 min``, ``24 h``."""
+    """A length of time as people say it: ``0.19 s``, ``77 s``, ``15 min``, ``2 h 05 min``."""
     if value is None:
-        return "–"
+        return NOTHING
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if seconds < 10:
         return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
@@ -216,7 +218,7 @@ def sql(text: str) -> SafeString:
 def _marked(text: str) -> list[tuple[str, str, str]]:
     parts = []
     for statement in sqlparse.parse(text):
-        for token in statement.flatten():
+        for token in statement.flatten():  # type: ignore[no-untyped-call]
             mark = next((tag for kind, tag in MARKS if token.ttype in kind), "") if token.ttype else ""
             parts.append((f"<{mark}>" if mark else "", token.value, f"</{mark}>" if mark else ""))
     return parts

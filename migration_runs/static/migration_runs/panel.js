@@ -3,45 +3,45 @@
 "use strict";
 
 (function () {
-  // ---- live parts: keep what the person opened, focused or scrolled when a part is replaced
-  const openSteps = new Set();
+  // ---- live parts: an answer of the server is merged into the page, so that what a person has typed,
+  // opened, focused, selected or scrolled stays as it is
+  const turned = new Set(); // ids of the details that the person opened or closed
+  document.addEventListener("click", function (event) {
+    const summary = event.target.closest("summary");
+    if (summary && summary.parentElement.id) turned.add(summary.parentElement.id);
+  });
 
-  document.addEventListener("toggle", function (event) {
-    const step = event.target;
-    if (step instanceof HTMLDetailsElement && step.dataset.key) {
-      if (step.open) openSteps.add(step.dataset.key);
-      else openSteps.delete(step.dataset.key);
+  function keep(name, node) {
+    if (name === "open" && turned.has(node.id)) return false;
+    if (name === "value" || name === "checked") {
+      return !node.matches("input:not([type=hidden]), textarea, select, option");
     }
-  }, true);
-
-  function reopen(root) {
-    root.querySelectorAll("details[data-key]").forEach(function (step) {
-      if (openSteps.has(step.dataset.key)) step.open = true;
-    });
+    return true;
   }
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = keep;
 
-  // A part in which somebody types or has the focus is not replaced under their hands.
+  const note = (id) => document.getElementById(id);
+  function show(id, shown) {
+    if (note(id)) note(id).hidden = !shown;
+  }
+  // Who has been logged out gets the login page: say so, and keep the last picture.
   document.addEventListener("htmx:beforeSwap", function (event) {
-    const part = event.detail.target;
-    const active = document.activeElement;
-    if (part && active && part !== active && part.contains(active)
-        && active.matches("input, textarea, select, button, summary")) {
-      event.detail.shouldSwap = false;
-    }
+    const wanted = event.detail.pathInfo.requestPath.split("?")[0];
+    const given = event.detail.xhr.responseURL;
+    const elsewhere = given !== "" && new URL(given).pathname !== wanted;
+    show("pg-session", elsewhere);
+    if (elsewhere) event.detail.shouldSwap = false;
   });
-  document.addEventListener("htmx:afterSwap", function (event) {
-    reopen(event.detail.target.getRootNode());
-    followLog();
+  document.addEventListener("htmx:afterSwap", function () {
+    wrapLog();
     filterLog();
+    followLog();
   });
-  // The server cannot be reached: say so, and keep the last picture.
-  function connection(lost) {
-    const note = document.getElementById("pg-connection");
-    if (note) note.hidden = !lost;
-  }
-  document.addEventListener("htmx:sendError", function () { connection(true); });
+  // The server cannot be reached, or is in trouble: say so, and keep the last picture.
+  document.addEventListener("htmx:sendError", function () { show("pg-connection", true); });
+  document.addEventListener("htmx:responseError", function () { show("pg-connection", true); });
   document.addEventListener("htmx:afterRequest", function (event) {
-    if (event.detail.successful) connection(false);
+    if (event.detail.successful) show("pg-connection", false);
   });
 
   // ---- log: follow, wrap, level, filter
@@ -51,6 +51,10 @@
   function followLog() {
     const box = log(), follow = control("follow");
     if (box && follow && follow.checked) box.scrollTop = box.scrollHeight;
+  }
+  function wrapLog() {
+    const box = log(), wrap = control("wrap");
+    if (box && wrap) box.classList.toggle("pg-log--wrap", wrap.checked);
   }
   function filterLog() {
     const box = log(), words = control("filter"), level = control("level");
@@ -65,17 +69,26 @@
     if (event.target.matches("[data-log='filter'], [data-log='level']")) filterLog();
   });
   document.addEventListener("change", function (event) {
-    if (event.target.matches("[data-log='wrap']")) log().classList.toggle("pg-log--wrap", event.target.checked);
+    if (event.target.matches("[data-log='wrap']")) wrapLog();
     if (event.target.matches("[data-log='follow']")) followLog();
   });
 
   // ---- a form is sent once: a double click must not ask twice
+  const sent = new WeakSet();
   document.addEventListener("submit", function (event) {
     const form = event.target;
-    if (form.dataset.sent) { event.preventDefault(); return; }
-    form.dataset.sent = "1";
-    window.setTimeout(function () { delete form.dataset.sent; }, 4000);
+    if (form.method !== "post") return;
+    if (sent.has(form)) { event.preventDefault(); return; }
+    sent.add(form);
+    window.setTimeout(function () { sent.delete(form); }, 4000);
   });
 
-  document.addEventListener("DOMContentLoaded", followLog);
+  // A check's tile opens its hour.
+  function openHash() {
+    const part = window.location.hash.length > 1 && document.getElementById(window.location.hash.slice(1));
+    if (part instanceof HTMLDetailsElement) { turned.add(part.id); part.open = true; }
+  }
+  window.addEventListener("hashchange", openHash);
+
+  document.addEventListener("DOMContentLoaded", function () { followLog(); openHash(); });
 })();
