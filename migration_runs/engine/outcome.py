@@ -60,7 +60,7 @@ class StepPreview:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """One health check's verdict, with the number, the text and the bounds (after flooring) that judged it."""
+    """One health check's verdict, with the number, the text and the (floored) bounds that judged it."""
 
     check: str
     verdict: Verdict
@@ -136,7 +136,7 @@ class RollbackPreview:
 
 @dataclass(frozen=True)
 class DualWriteStatus:
-    """Live figures of the sync triggers: directions that are on, keys that wait to be drained, the oldest's age."""
+    """Live figures of the sync triggers: directions that are on, keys to be drained, the oldest's age."""
 
     forward: bool
     reverse: bool
