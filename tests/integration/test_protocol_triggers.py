@@ -233,7 +233,8 @@ def test_a_delete_that_cascades_into_the_source_is_mirrored(target: TargetUrls) 
     with psycopg.connect(target.owner_url, autocommit=True) as owner:
         owner.execute(
             """CREATE TABLE shop.customer (id int PRIMARY KEY); INSERT INTO shop.customer VALUES (1), (2);
-               ALTER TABLE shop.old_order ADD FOREIGN KEY (customer) REFERENCES shop.customer ON DELETE CASCADE"""
+               ALTER TABLE shop.old_order
+               ADD FOREIGN KEY (customer) REFERENCES shop.customer ON DELETE CASCADE"""
         )
     shape = world.switch_on("forward")
     with world.app() as conn:

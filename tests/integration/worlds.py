@@ -149,8 +149,8 @@ class World:
     def unequal(self, shape: Shape) -> list[tuple[Any, ...]]:
         """Keys (as text) that are not equal on both sides."""
         query = sql.SQL(
-            "SELECT {} FROM (SELECT {} FROM {} AS s WHERE {} UNION SELECT {} FROM {} AS t WHERE {}) AS k ({}) "
-            "WHERE EXISTS ({})"
+            "SELECT {} FROM (SELECT {} FROM {} AS s WHERE {} UNION SELECT {} FROM {} AS t WHERE {}) "
+            "AS k ({}) WHERE EXISTS ({})"
         ).format(
             columns.key_text(shape, "k", None),
             columns.comma(columns.key_of(shape, "s", "source")),

@@ -1,0 +1,155 @@
+"""Triggers that give way: the application never waits for us, and never fails for our sake."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from controlpanel.embedded_databases import TargetUrls
+from migration_runs.engine.move import drain
+from migration_runs.engine.move.names import Direction
+from tests.integration import worlds
+from tests.integration.sessions import Background, wait_blocked
+from tests.integration.worlds import World
+
+GIVES_WAY = (
+    "lock_not_available OR deadlock_detected OR serialization_failure OR unique_violation "
+    "OR cardinality_violation"
+)
+
+
+def settle(world: World) -> drain.DrainResult:
+    with world.runner() as conn:
+        return drain.settle(conn, world.job, world.shape())
+
+
+def test_an_open_chunk_does_not_keep_the_application_waiting(target: TargetUrls) -> None:
+    world = worlds.dxy_like(target)
+    with world.app() as app:
+        app.execute(worlds.DXY_INSERT % (1, 1))
+    shape = world.switch_on("forward")
+    copied = (
+        "INSERT INTO bars (symbol, timeframe, ts, close, source, raw) "
+        "SELECT symbol, timeframe, ts, close, 's', '{}' FROM derived"
+    )
+    with world.app() as app, world.runner() as chunk:
+        with chunk.transaction():
+            chunk.execute(copied.encode())
+            app.execute("UPDATE derived SET close = 2")  # returns while the chunk is open
+            assert world.rows("SELECT close FROM derived") == [(2,)]
+        assert len(world.unequal(shape)) == 1
+        settle(world)
+        assert world.unequal(shape) == []
+
+        world.spoil(shape, "forward", "SET lock_timeout TO '50ms'", "SET lock_timeout TO '0'")
+        app.execute("DELETE FROM bars")
+        with chunk.transaction():
+            chunk.execute(copied.encode())
+            update = Background(lambda: app.execute("UPDATE derived SET close = 3"))
+            wait_blocked(chunk, app.info.backend_pid)
+            assert update.running(), "without the short lock timeout it waits for the whole chunk"
+        update.result()
+
+
+def crosswise(world: World, times: int) -> None:
+    """Old code holds the source row, new code the target row; then both triggers want the other's."""
+    with (
+        world.app() as gate,
+        world.app() as old,
+        world.app() as new,
+        world.app() as watcher,
+    ):
+        for number in range(times):
+            gate.execute("SELECT pg_advisory_lock(101)")
+            ours = Background(partial(old.execute, "UPDATE derived SET close = %s", (number + 10,)))
+            wait_blocked(watcher, old.info.backend_pid)
+            theirs = Background(partial(new.execute, "UPDATE bars SET close = %s", (number + 1000,)))
+            wait_blocked(watcher, new.info.backend_pid)
+            gate.execute("SELECT pg_advisory_unlock(101)")
+            ours.result()
+            theirs.result()
+
+
+def test_old_and_new_code_writing_one_key_never_deadlock(target: TargetUrls) -> None:
+    world = worlds.dxy_like(target)
+    shape = world.switch_on("forward", "reverse")
+    with psycopg.connect(target.owner_url, autocommit=True) as owner:
+        owner.execute(
+            """CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+               IF pg_trigger_depth() = 1 THEN PERFORM pg_advisory_xact_lock_shared(101); END IF;
+               RETURN NULL; END$$;
+               CREATE TRIGGER pause AFTER UPDATE ON derived FOR EACH ROW EXECUTE FUNCTION pause();
+               CREATE TRIGGER pause AFTER UPDATE ON bars FOR EACH ROW EXECUTE FUNCTION pause()"""
+        )
+    with world.app() as conn:
+        conn.execute(worlds.DXY_INSERT % (1, 1))
+    crosswise(world, 30)
+    settle(world)
+    assert world.unequal(shape) == []
+
+    directions: tuple[Direction, ...] = ("forward", "reverse")
+    for direction in directions:
+        world.spoil(shape, direction, "SET lock_timeout TO '50ms'", "SET lock_timeout TO '0'")
+        world.spoil(shape, direction, GIVES_WAY, "raise_exception")
+    with pytest.raises(errors.DeadlockDetected):
+        crosswise(world, 1)
+
+
+def test_a_repeatable_read_writer_that_sees_two_active_rows_goes_on(target: TargetUrls) -> None:
+    world = worlds.dxy_like(target)
+    shape = world.switch_on("forward")
+
+    def write(minute: int) -> None:
+        with world.app() as other, world.app(autocommit=False) as reader:
+            other.execute(worlds.DXY_INSERT % (minute, 1))
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            reader.execute("SELECT FROM derived")
+            other.execute(
+                f"UPDATE derived SET deleted_at = now() WHERE ts = '2024-01-01 00:0{minute}Z'".encode()
+            )
+            reader.execute(worlds.DXY_INSERT % (minute, 2))
+            reader.commit()
+
+    write(1)
+    settle(world)
+    assert world.rows("SELECT close FROM bars") == [(2,)]
+    assert world.unequal(shape) == []
+    world.spoil(shape, "forward", " OR cardinality_violation", "")
+    with pytest.raises(errors.CardinalityViolation):
+        write(2)
+
+
+def test_opposite_key_order_may_fail_one_writer_and_leaves_both_sides_equal(target: TargetUrls) -> None:
+    """A deadlock of the application's own making: documented, not prevented."""
+    world = worlds.dxy_like(target)
+    shape = world.switch_on("forward", "reverse")
+    with world.app() as conn:
+        conn.execute(worlds.DXY_INSERT % (1, 1))
+        conn.execute(worlds.DXY_INSERT % (2, 2))
+    with world.app(autocommit=False) as old, world.app(autocommit=False) as new, world.app() as watcher:
+        old.execute("UPDATE derived SET close = 10 WHERE ts = '2024-01-01 00:01Z'")
+        new.execute("UPDATE bars SET close = 20 WHERE ts = '2024-01-01 00:02Z'")
+        second: Background[Any] = Background(
+            lambda: old.execute("UPDATE derived SET close = 11 WHERE ts = '2024-01-01 00:02Z'")
+        )
+        wait_blocked(watcher, old.info.backend_pid)
+        failed = 0
+        try:
+            new.execute("UPDATE bars SET close = 21 WHERE ts = '2024-01-01 00:01Z'")
+            new.commit()
+        except errors.DeadlockDetected:
+            failed += 1
+            new.rollback()
+        try:
+            second.result()
+            old.commit()
+        except errors.DeadlockDetected:
+            failed += 1
+            old.rollback()
+        assert failed == 1
+    settle(world)
+    assert world.unequal(shape) == []
