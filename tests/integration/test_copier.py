@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +15,7 @@ from migration_runs.engine import ledger
 from migration_runs.engine.move import chunks, copier
 from migration_runs.exceptions import Fenced, StepFailed, StopRequested
 from tests.integration import copy_worker, jobs, worlds
-from tests.integration.moving import SLEEPING, rows, slow, verify, wait_for
+from tests.integration.moving import SLEEPING, minute, rows, slow, verify, wait_for
 from tests.integration.worlds import World
 
 
@@ -223,3 +224,53 @@ def test_a_busy_target_is_waited_for_and_the_reason_is_shown(dxy: World) -> None
     assert any("active sessions (limit 0)" in note for _, _, note in heard.progresses)
     assert heard.progresses[-1][2] == ""
     assert verify(world).clean
+
+
+BY_MINUTE = (
+    "SELECT (extract(epoch FROM ts - timestamptz '2026-03-02 08:00:00+00') / 60)::int, close "
+    "FROM public.bars WHERE symbol = 'DXY'"
+)
+
+
+def test_a_live_writer_loses_nothing_while_workers_copy_and_die(target: TargetUrls) -> None:
+    world = jobs.migrating(worlds.dxy_like(target), initial_rows=50, min_rows=10, max_rows=50, workers=2)
+    jobs.fill_dxy(world, 4000)
+    forward(world)
+    plan(world)
+    over = threading.Event()
+    written: dict[int, float | None] = {}
+    writer = threading.Thread(target=_write, args=(world, over, written))
+    with slow(world, "public.bars", "INSERT", seconds=0.02, when="extract(minute FROM NEW.ts) = 30"):
+        writer.start()
+        first, second = (copy_worker.start(replace(world.job, worker=f"w{number}")) for number in (1, 2))
+        wait_for(world, "SELECT FROM phasegate.chunk WHERE state = 'done' OFFSET 10")
+        copy_worker.kill(first)
+        copier.work(replace(world.job, worker="w3"), jobs.Heard())
+        copy_worker.chunks(second)
+    over.set()
+    writer.join()
+    jobs.apply(world.job, 4, "settle", "verify")
+    assert len(written) > 50
+    found: dict[int, float] = dict(rows(world, BY_MINUTE))
+    assert {number: found.get(number) for number in written} == written
+
+
+def _write(world: World, over: threading.Event, written: dict[int, float | None]) -> None:
+    """Insert, correct and withdraw minutes at random until ``over``; ``written`` is what was committed."""
+    chance = random.Random(4)
+    with world.app() as conn:
+        while not over.is_set():
+            number, close = chance.randrange(1, 4200), chance.random()
+            key = f"symbol = 'DXY' AND timeframe = '1m' AND ts = {minute('2026-03-02 08:00', number)}"
+            if chance.random() < 0.2:
+                withdraw = f"UPDATE public.derived SET deleted_at = now() WHERE {key} AND deleted_at IS NULL"
+                conn.execute(withdraw.encode())
+                written[number] = None
+                continue
+            conn.execute(
+                "INSERT INTO public.derived (symbol, timeframe, ts, close) "
+                f"VALUES ('DXY', '1m', {minute('2026-03-02 08:00', number)}, {close!r}) "
+                "ON CONFLICT (symbol, timeframe, ts) WHERE deleted_at IS NULL "
+                "DO UPDATE SET close = excluded.close".encode()
+            )
+            written[number] = close

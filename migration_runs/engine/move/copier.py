@@ -32,6 +32,9 @@ YIELDS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.Serialization
 MOST_YIELDS = 100
 """A chunk that gave way this often in a row gives up: somebody holds a lock for minutes."""
 
+CANCELLED_WEIGHT = 20
+"""A statement that ran into its timeout counts as so many: it took far longer than a lock is waited for."""
+
 BUSY_PAUSE_S = 0.05
 TELL_EVERY_S = 1.0
 EXAMPLES = 10
@@ -60,6 +63,11 @@ class Piece:
     rows: int
     inserted: int
     ms: float
+
+
+def weight(error: psycopg.Error) -> int:
+    """How much a failed try counts towards ``MOST_YIELDS``."""
+    return CANCELLED_WEIGHT if isinstance(error, errors.QueryCanceled) else 1
 
 
 def step_key(job: Job) -> str:
@@ -150,7 +158,7 @@ class Copier:
                     raise
                 continue  # the row that was in the way is the forward trigger's: again, with ON CONFLICT
             except YIELDS as error:
-                yields += 1
+                yields += weight(error)
                 self._give_way(error, yields)
                 continue
             yields = 0

@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import connection, ledger
+from migration_runs.engine import connection, ledger, timeouts
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.move import (
     catalog,
@@ -225,6 +225,11 @@ class _Revival(_Rollback):
             if found.clean:
                 return
             with ledger.fenced(self._conn, self._job):
+                timeouts.local(
+                    self._conn,
+                    lock_ms=self._step.lock_timeout_ms,
+                    statement_s=self._step.statement_timeout_s,
+                )
                 self._conn.execute(self._say.note())
             self._drain()
             found = self._verify()

@@ -15,7 +15,7 @@ import psycopg
 from migration_runs.engine import ledger
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.move import chunks, throttle
-from migration_runs.engine.move.copier import MOST_YIELDS, YIELDS
+from migration_runs.engine.move.copier import MOST_YIELDS, YIELDS, weight
 from migration_runs.engine.move.names import Shape
 from migration_runs.exceptions import StepFailed, StopRequested
 
@@ -63,7 +63,7 @@ def walk(
                 hi = end(lo, size.rows)
                 rows = work(lo, hi)
         except YIELDS as error:
-            yields += 1
+            yields += weight(error)
             if yields >= MOST_YIELDS:
                 raise StepFailed(
                     f"{what} gave way {yields} times in a row: {error.diag.message_primary}",

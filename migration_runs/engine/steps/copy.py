@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import ledger
+from migration_runs.engine import ledger, timeouts
 from migration_runs.engine.move import catalog, copier, drain, rollback, triggers, waiting
 from migration_runs.engine.move.copy_statements import CopyStatements
 from migration_runs.engine.outcome import StepPreview, StepResult, Waiting
@@ -115,7 +115,10 @@ class CopyKind(StepKind[CopyStep]):
                     kept="nothing was copied",
                     next_step="turn forward on in a step before this one",
                 )
-            total = copier.plan_ranges(conn, ctx.job, shape)
+            with timeouts.timeouts(
+                conn, lock_ms=self.step.lock_timeout_ms, statement_s=self.step.statement_timeout_s
+            ):
+                total = copier.plan_ranges(conn, ctx.job, shape)
             ctx.reporter.progress(self.step.key, 0, total, unit="rows")
             if shape.move.copying.workers > 1:
                 ctx.reporter.start_chunk_workers(shape.move.copying.workers - 1)
