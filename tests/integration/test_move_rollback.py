@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine.move import retire
+from migration_runs.engine import runner
+from migration_runs.engine.move import retire, rollback
 from migration_runs.exceptions import StepFailed, StopRequested
 from tests.integration import copy_worker, jobs, worlds
 from tests.integration.moving import (
@@ -330,3 +332,47 @@ def test_before_anything_was_done_there_is_nothing_to_undo(dxy: World) -> None:
     jobs.undo(dxy.job, 4, "copy")
     assert rows(dxy, SOURCE) == before
     assert ours(dxy) == []
+
+
+def test_an_older_transaction_that_still_writes_is_waited_for(
+    dxy: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees the target as it was before reverse went on, and deletes a row by what it sees."""
+    monkeypatch.setattr(rollback, "PATIENCE_S", 0.2)
+    cleaned(dxy)
+    nine, four = (replace(dxy.job, phase=phase) for phase in (9, 4))
+    with dxy.app(autocommit=False) as old:
+        old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        old.execute("SELECT count(*) FROM public.bars")
+        first = runner.undo_phase(nine, jobs.Heard())
+        assert first.status == "waiting"
+        assert first.waiting is not None
+        assert "app (" in first.waiting.text
+        old.execute(REMOVED.encode())
+        old.commit()
+    assert runner.undo_phase(nine, jobs.Heard()).status == "finished"
+    assert rows(dxy, "SELECT FROM public.bars WHERE symbol = 'DXY' AND ts = '2026-03-02 11:00:00+00'") == []
+    assert "2026-03-02 11:00:00+00:00" not in {str(ts) for ts, _ in rows(dxy, LIVE)}
+    assert len(rows(dxy, LIVE)) == 979
+    assert runner.undo_phase(replace(nine, phase=5), jobs.Heard()).status == "finished"
+    assert runner.undo_phase(four, jobs.Heard()).status == "finished"
+    assert rows(dxy, COPIES) == []
+
+
+@pytest.mark.parametrize("shape", ["dxy", "orders"])
+def test_the_runner_carries_a_whole_move_there_and_back(shape: str, request: pytest.FixtureRequest) -> None:
+    world: World = request.getfixturevalue(shape)
+    source = SOURCE if shape == "dxy" else "SELECT * FROM shop.old_order ORDER BY customer, code"
+    before = rows(world, source)
+    for phase in (4, 5, 9):
+        outcome = runner.run_phase(replace(world.job, phase=phase), jobs.Heard())
+        assert outcome.status == "finished", outcome
+    assert verify(world).source_rows == 0
+    assert ours(world) == []
+    for phase in (9, 5, 4):
+        outcome = runner.undo_phase(replace(world.job, phase=phase), jobs.Heard())
+        assert outcome.status == "finished", outcome
+    assert rows(world, source) == before
+    assert verify(world).target_rows == 0
+    assert ours(world) == []
+    assert {row[0] for row in rows(world, "SELECT state FROM phasegate.step")} == {"undone"}
