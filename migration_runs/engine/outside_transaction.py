@@ -81,10 +81,14 @@ def undo(ctx: StepContext, file: SqlFile) -> None:
 def _alone(ctx: StepContext, conn: psycopg.Connection[Any]) -> Iterator[None]:
     """Prove the token, and wait until no predecessor's statement of this run is running."""
     key = f"phasegate:{ctx.job.run_uid}:outside"
+    told = False
     while True:
         row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
         if row is not None and row[0]:
             break
+        if not told:
+            ctx.reporter.log("info", "waiting: an earlier worker's statement still runs", step=ctx.step.key)
+            told = True
         ctx.reporter.beat()
         if ctx.reporter.stop_requested():
             raise StopRequested("stopped while the statement of an earlier worker was still running")

@@ -370,3 +370,27 @@ def test_an_index_that_was_never_built_needs_no_undo(target: TargetUrls) -> None
     job, _, outcome = stepping.run(plans.plan({3: [step]}), target)
     assert outcome.status == "failed"
     assert runner.undo_phase(stepping.again(job), Memory()).status == "finished"
+
+
+def test_a_successor_waits_for_the_statement_of_its_predecessor(target: TargetUrls) -> None:
+    """A build outside a transaction cannot carry the token; the session lock keeps two from running at once."""
+    step = plans.sql_step(
+        "index",
+        "CREATE INDEX CONCURRENTLY by_body ON public.old_things (body)",
+        undo="DROP INDEX CONCURRENTLY public.by_body",
+        transaction=False,
+    )
+    job = stepping.job(plans.plan({3: [step]}), target)
+    memory = Memory()
+    with connection.connect_job(job) as predecessor:
+        key = f"phasegate:{job.run_uid}:outside"
+        predecessor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
+
+        def end_it() -> None:
+            if any("earlier worker" in line for line in memory.logs):
+                predecessor.close()
+
+        memory.on_beat = end_it
+        outcome = runner.run_phase(stepping.again(job), memory)
+    assert outcome.status == "finished", outcome.error
+    assert any("earlier worker" in line for line in memory.logs)
