@@ -373,7 +373,7 @@ def test_an_index_that_was_never_built_needs_no_undo(target: TargetUrls) -> None
 
 
 def test_a_successor_waits_for_the_statement_of_its_predecessor(target: TargetUrls) -> None:
-    """A build outside a transaction cannot carry the token; the session lock keeps two from running at once."""
+    """A build outside a transaction cannot carry the token; the session lock keeps two apart."""
     step = plans.sql_step(
         "index",
         "CREATE INDEX CONCURRENTLY by_body ON public.old_things (body)",
