@@ -110,12 +110,12 @@ def test_a_write_to_the_target_during_the_drain_survives(target: TargetUrls, saf
     settle(world)
     assert world.unequal(shape) == []
     kept = 9 if safe else 1
-    assert world.rows("SELECT close FROM bars") == [(kept,)], "a committed write lost, both sides equal"
+    assert world.rows("SELECT close FROM bars") == [(kept,)], "a write lost, both sides equal"
 
 
 @pytest.mark.parametrize("safe", [True, False])
-def test_the_list_is_read_only_when_both_rows_are_locked(target: TargetUrls, safe: bool) -> None:
-    """The writer's trigger gives way to the drain and puts the key on the list after the drain has read it."""
+def test_the_list_is_read_when_both_rows_are_locked(target: TargetUrls, safe: bool) -> None:
+    """The writer's trigger gives way to the drain, and lists the key after the drain has read the list."""
     world, shape = prepared(target)
     with world.app() as writer, world.runner() as drainer, ledger.fenced(drainer, world.job):
         if not safe:

@@ -106,6 +106,8 @@ def _check_key(move: Move, source: Table, target: Table) -> None:
                 raise EngineError(f"{table}.{column.name} belongs to the key and must be NOT NULL")
             if not column.comparable or not column.known or column.loose_collation:
                 raise _uncomparable(table, column)
+            if column.is_array:
+                raise EngineError(f"{table}.{column.name} belongs to the key and cannot be an array")
     if not source.identity and move.active:
         raise EngineError(f"{source} has no primary key: its withdrawn rows cannot be told apart")
 

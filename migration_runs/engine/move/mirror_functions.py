@@ -38,7 +38,7 @@ def body(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> sql.
     side = mirroring.WRITER[direction]
     every = _keys(shape, "keys")
     retiring = direction == "forward" and mode == "retire"
-    reviving = _forget_gone(shape, every) if retiring else sql.SQL("")
+    reviving = _forget_gone(shape) if retiring else sql.SQL("")
     # While the source is being retired, a row that new code writes may have no source row to show for it:
     # its key must say that the target has the last word.
     more = "keys" if mode == "update_only" else "olds"
@@ -148,17 +148,16 @@ def _is_gone(shape: Shape) -> sql.Composed:
     )
 
 
-def _forget_gone(shape: Shape, keys: sql.Composable) -> sql.Composed:
-    """A key that the application brings to life in the source is no longer one that this run retired."""
-    return sql.SQL(
-        "IF TG_OP <> 'DELETE' THEN\n        DELETE FROM {gone} AS g USING {keys} WHERE {match}\n"
-        "           AND EXISTS (SELECT FROM new_rows AS s WHERE {live} AND {rows});\n    END IF;"
-    ).format(
-        gone=shape.gone,
-        keys=keys,
-        match=columns.key_match(shape, "g", None, "k", None),
-        live=columns.key_match(shape, "s", "source", "k", None),
-        rows=columns.source_rows(shape, "s"),
+def _forget_gone(shape: Shape) -> sql.Composed:
+    """A key that the application brings to life in the source is no longer one that this run retired.
+
+    Keys that lived before are on no list of retired ones, so only those that live now are met.
+    """
+    forget = sql.SQL("DELETE FROM {} AS g USING {} WHERE {}").format(
+        shape.gone, _parameters(shape), columns.key_match(shape, "g", None, "k", None)
+    )
+    return sql.SQL("IF TG_OP <> 'DELETE' THEN\n        {};\n    END IF;").format(
+        _planned_anew(shape, forget, "keys")
     )
 
 

@@ -8,11 +8,20 @@ import psycopg
 
 from migration_runs.engine import ledger
 from migration_runs.engine.job import Job, Reporter
-from migration_runs.engine.move import canary, catalog, drain, existing, locking, run_tables, triggers
+from migration_runs.engine.move import (
+    canary,
+    catalog,
+    drain,
+    existing,
+    locking,
+    rollback,
+    run_tables,
+    triggers,
+)
 from migration_runs.engine.move.mirroring import WRITER, Mode
 from migration_runs.engine.move.names import Direction, Shape
 from migration_runs.engine.outcome import StepPreview, StepResult
-from migration_runs.engine.steps.base import StepContext, StepKind
+from migration_runs.engine.steps.base import StepContext, StepKind, record
 from migration_runs.runbook.steps import DualWriteStep
 
 FIRST_MODE: dict[Direction, Mode] = {"forward": "mirror", "reverse": "full"}
@@ -68,14 +77,37 @@ class DualWriteKind(StepKind[DualWriteStep]):
         )
 
     def undo(self, ctx: StepContext) -> StepResult:
-        """Settle the list under a lock on both tables, then take the direction off: no late write is lost."""
+        """Settle the list under a lock on both tables, then take the direction off: no late write is lost.
+
+        Forward, where undoing the copy has not taken it off already, goes by the data decision: also the rows
+        that it alone brought into the target. Raises StepFailed when a key cannot be settled.
+        """
+        direction: Direction = self.step.direction
         with ctx.connect() as conn:
             shape = catalog.resolve(conn, self.plan.runbook.move, ctx.job.run_uid)
+            if direction == "forward" and "forward" in triggers.installed(conn, shape):
+                return self._undo_forward(ctx)
             take_off(
                 conn, ctx.job, shape,
-                direction=self.step.direction, lock_ms=self.step.lock_timeout_ms, reporter=ctx.reporter,
+                direction=direction, lock_ms=self.step.lock_timeout_ms, reporter=ctx.reporter,
             )  # fmt: skip
-        return StepResult(summary=f"{self.step.direction} dual-write is off")
+        return StepResult(summary=f"{direction} dual-write is off")
+
+    def _undo_forward(self, ctx: StepContext) -> StepResult:
+        def result(done: rollback.TakenOff) -> StepResult:
+            return StepResult(
+                summary=f"forward dual-write is off; {done.deleted} mirrored rows deleted, "
+                f"{done.restored} rows from before the run given back",
+                rows=done.deleted,
+            )
+
+        def undone(conn: psycopg.Connection[Any], done: rollback.TakenOff) -> None:
+            ledger.mark_undone(
+                conn, ctx.job, phase=ctx.phase, step_key=self.step.key,
+                details={**ctx.details, "undone": record(result(done))},
+            )  # fmt: skip
+
+        return result(rollback.take_off(ctx.job, ctx.reporter, self.step, undone=undone))
 
 
 def _begin_forward(conn: psycopg.Connection[Any], job: Job, shape: Shape) -> int:
