@@ -1,4 +1,6 @@
-"""Whether the parts of a runbook fit together: names that refer to each other, and an undo for every change."""
+"""Whether the parts of a runbook fit together: names that refer to each other, and an undo for every
+change.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +128,9 @@ def _people(runbook: Runbook) -> Iterator[Fault]:
 
 
 def _undo(step: StepBase, place: Path) -> Iterator[Fault]:
-    """A step that changes something has an undo: a file, an automatic one, or the reason why there is none."""
+    """A step that changes something has an undo: a file, an automatic one, or the reason why there
+    is none.
+    """
     given = step.undo is not None or step.undo_none is not None
     if isinstance(step, SqlStep) and not step.trial and not given and step.before_image is None:
         yield place, f"step '{step.key}' has no undo: a file, a before_image, or undo = \"none: why\""

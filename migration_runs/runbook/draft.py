@@ -12,6 +12,7 @@ from typing import Any
 from migration_runs.exceptions import Finding
 from migration_runs.phases import BY_KEY, PHASES
 from migration_runs.runbook import sqlfile, toml_lines
+from migration_runs.runbook.base import SqlHeader
 
 FILE_NAME = "runbook.toml"
 NO_UNDO = "none:"
@@ -74,9 +75,9 @@ class _Reader:
         """TOML has no null: a column that is always NULL is written ``{ null = true }``."""
         move = self.data.get("move")
         columns = move.get("columns") if isinstance(move, dict) else None
-        for name, value in columns.items() if isinstance(columns, dict) else ():
-            if value == {"null": True}:
-                columns[name] = {"const": None}
+        if isinstance(columns, dict):
+            nulls = [name for name, value in columns.items() if value == {"null": True}]
+            columns.update({name: {"const": None} for name in nulls})
 
     def _tables(self, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
         value = self.data.get(key, [])
@@ -109,7 +110,7 @@ class _Reader:
 
     def _timeouts(self, step: dict[str, Any], place: toml_lines.Path, file: dict[str, Any]) -> None:
         """The file's header names the timeouts; the step may repeat them but not differ."""
-        named = sqlfile.timeouts(sqlfile.SqlHeader(**file["header"]))
+        named = sqlfile.timeouts(SqlHeader(**file["header"]))
         for key, value in (
             ("lock_timeout_ms", named.lock_ms),
             ("statement_timeout_s", named.statement_ms / 1000),

@@ -24,8 +24,10 @@ def freeze(
     """The plan of one run: ``runbook`` with ``parameters`` over its defaults.
 
     A parameter given as text takes the type of the runbook's default. Raises Refused for a parameter that the
-    runbook does not declare, or a value that is not of its type; for a clock slower than real time or not a number; for an
-    unknown data decision. ``interval_minutes`` sets another time between checks, on a compressed clock alone: what
+    runbook does not declare, or a value that is not of its type; for a clock slower than real time or not
+    a number; for an
+    unknown data decision. ``interval_minutes`` sets another time between checks, on a compressed clock
+    alone: what
     production monitors is the runbook's.
     """
     if data_decision not in ("keep", "delete"):
@@ -52,7 +54,9 @@ def freeze(
 
 
 def _with_interval(runbook: Runbook, minutes: float, *, clock_speed: float) -> Runbook:
-    """The runbook with checks every ``minutes`` of market time. Raises Refused on the real clock, or without four checks."""
+    """The runbook with checks every ``minutes`` of market time. Raises Refused on the real clock, or without
+    four checks.
+    """
     if clock_speed == 1.0:
         raise Refused(
             "the interval of checks is the runbook's; only a compressed clock may change it", rule="interval"

@@ -1,25 +1,29 @@
 """Which tables and functions a piece of SQL names, looked for as a reviewer would: conservatively.
 
 Not a parser: it knows after which words a relation stands, what a function call looks like, and what a WITH
-makes visible where. What it cannot place it reports as a reference, so that doubt refuses instead of allowing. Bodies
+makes visible where. What it cannot place it reports as a reference, so that doubt refuses instead of
+allowing. Bodies
 of functions and DO blocks are looked into as well.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-from migration_runs.runbook import sqltokens
-from migration_runs.runbook.sqlwords import AFTER_ALIAS, END_OF_FROM, NO_FUNCTION, PAREN_WITH_FROM, VERBS
+from migration_runs.runbook import ctes, sqltokens
 from migration_runs.runbook.sqltokens import Token
+from migration_runs.runbook.sqlwords import AFTER_ALIAS, END_OF_FROM, NO_FUNCTION, PAREN_WITH_FROM, VERBS
 
 Verb = Literal["read", "insert", "update", "delete", "merge", "truncate", "lock", "define", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A relation or function that SQL names. ``schema`` is empty where it names none; ``verb`` says what is done to it."""
+    """A relation or function that SQL names. ``schema`` is empty where it names none; ``verb`` says what is
+    done to it.
+    """
 
     kind: Literal["relation", "function", "index"]
     schema: str
@@ -43,17 +47,11 @@ class _Frame:
     names_verb: Verb = "read"
 
 
-@dataclass(frozen=True)
-class _Cte:
-    name: str
-    first: int
-    last: int
-
-
 def references(statement: list[Token], *, in_body: bool = False) -> list[Reference]:
-    """Every relation and function that ``statement`` names, bodies included, common table expressions excluded.
+    """Every relation and function that ``statement`` names, bodies included, common table expressions
+    excluded.
 
-    Raises sqltokens.Unreadable for a body in which a quote or comment is never closed.
+    Raises sqltokens.UnreadableError for a body in which a quote or comment is never closed.
     """
     scanner = _Scanner(statement, in_body=in_body)
     scanner.run()
@@ -76,7 +74,7 @@ def is_code(statement: list[Token]) -> bool:
 def bodies(statement: list[Token]) -> list[Token]:
     """The strings of a DO, CREATE FUNCTION or CREATE PROCEDURE that hold code."""
     found = [token for token in statement if token.kind == "body"]
-    for before, token in zip(statement, statement[1:], strict=False):
+    for before, token in itertools.pairwise(statement):
         if token.kind == "string" and before.word("as", "do"):
             found.append(token)
     return found
@@ -88,8 +86,9 @@ class _Scanner:
         self.found: list[Reference] = []
         self.frames = [_Frame()]
         self.taken: set[int] = set()  # names that are no functions although a parenthesis follows
-        self.closing = _closing(statement)
-        self.ctes = _ctes(statement, self.closing, self.taken)
+        self.closing = ctes.closing_parentheses(statement)
+        self.ctes = ctes.find(statement, self.closing)
+        self.taken.update(cte.at for cte in self.ctes)
         first = [token.text for token in statement[:6] if token.kind == "word"]
         self.first = first[0] if first else ""
         self.head = frozenset(first)
@@ -124,23 +123,13 @@ class _Scanner:
             return
         if word in VERBS and not (word == "update" and not self._is_update(at)):
             frame.verb = word
-        if word == "from":
-            self._from(at)
-        elif word == "join":
-            self._item(at + 1)
-        elif word == "using" and frame.verb in ("delete", "merge") and self._at(at + 1).is_name:
-            frame.clause = "from"
-            self._item(at + 1)
-        elif word == "into":
-            self._into(at)
+        handler = {"from": self._from, "into": self._into, "join": self._join, "using": self._using}.get(word)
+        if handler is not None:
+            handler(at)
         elif word == "update" and self._is_update(at):
             self._relation(at + 1, "update")
         elif word in ("table", "view", "sequence", "statistics") and not self._at(at + 1).symbol("("):
             self._object(at)
-        elif word == "references" or (word == "of" and before.word("partition")):
-            self._relation(at + 1, "define")
-        elif word == "like" and before.symbol("(", ",") and "create" in self.head:
-            self._relation(at + 1, "read")
         elif word == "index" and before.word("create", "unique", "drop", "alter", "reindex"):
             self._index(at)
         elif word == "on" and self._names_table(at):
@@ -148,6 +137,25 @@ class _Scanner:
             self.first = ""
         elif word in END_OF_FROM and frame.clause == "from":
             frame.clause = ""
+        else:
+            self._in_definition(at, word)
+
+    def _in_definition(self, at: int, word: str) -> None:
+        """Relations that a table's definition names: REFERENCES, PARTITION OF, LIKE."""
+        before = self._at(at - 1)
+        if word == "references" or (word == "of" and before.word("partition")):
+            self._relation(at + 1, "define")
+        elif word == "like" and before.symbol("(", ",") and "create" in self.head:
+            self._relation(at + 1, "read")
+
+    def _join(self, at: int) -> None:
+        self._item(at + 1)
+
+    def _using(self, at: int) -> None:
+        frame = self.frames[-1]
+        if frame.verb in ("delete", "merge") and self._at(at + 1).is_name:
+            frame.clause = "from"
+            self._item(at + 1)
 
     def _from(self, at: int) -> None:
         frame, before = self.frames[-1], self._at(at - 1)
@@ -172,7 +180,9 @@ class _Scanner:
         return after.is_name and not after.word("set", "on", "of", "or")
 
     def _object(self, at: int) -> None:
-        """CREATE, ALTER, DROP TABLE and the like; ``TABLE x`` alone reads it. Temporary tables are the file's own."""
+        """CREATE, ALTER, DROP TABLE and the like; ``TABLE x`` alone reads it. Temporary tables are the file's
+        own.
+        """
         if "temporary" in self.head or "temp" in self.head:
             name, after = self._name(self._skip(at + 1))
             if name:
@@ -339,53 +349,3 @@ class _Scanner:
         ):
             return
         self.found.append(Reference(kind, ".".join(name[:-1]), name[-1], self._at(at).line, verb))
-
-
-def _closing(statement: list[Token]) -> dict[int, int]:
-    """Of each opening parenthesis the position of its closing one."""
-    result: dict[int, int] = {}
-    opened: list[int] = []
-    for at, token in enumerate(statement):
-        if token.symbol("("):
-            opened.append(at)
-        elif token.symbol(")") and opened:
-            result[opened.pop()] = at
-    return result
-
-
-def _ctes(statement: list[Token], closing: dict[int, int], taken: set[int]) -> list[_Cte]:
-    """What each WITH names, and from where to where it can be seen: not inside itself, unless recursive."""
-    result: list[_Cte] = []
-    for at, token in enumerate(statement):
-        if not token.word("with"):
-            continue
-        outer = [close for start, close in closing.items() if start < at < close]
-        last = min(outer, default=len(statement))
-        recursive = at + 1 < len(statement) and statement[at + 1].word("recursive")
-        here = at + 2 if recursive else at + 1
-        while True:
-            parsed = _cte(statement, closing, here)
-            if parsed is None:
-                break
-            close = parsed
-            result.append(_Cte(statement[here].text, at if recursive else close, last))
-            taken.add(here)
-            if not (close + 1 < len(statement) and statement[close + 1].symbol(",")):
-                break
-            here = close + 2
-    return result
-
-
-def _cte(statement: list[Token], closing: dict[int, int], at: int) -> int | None:
-    """Where ``name [(columns)] AS [[NOT] MATERIALIZED] ( ... )`` at ``at`` ends; None where it is not one."""
-    if at >= len(statement) or not statement[at].is_name:
-        return None
-    at += 1
-    if at in closing:
-        at = closing[at] + 1
-    if at >= len(statement) or not statement[at].word("as"):
-        return None
-    at += 1
-    while at < len(statement) and statement[at].word("not", "materialized"):
-        at += 1
-    return closing.get(at)

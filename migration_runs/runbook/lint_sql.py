@@ -35,7 +35,7 @@ def look(use: Use) -> Looked | Finding:
     try:
         found = sqltokens.statements(sqltokens.tokens(use.file.text))
         named = [reference for statement in found for reference in identifiers.references(statement)]
-    except sqltokens.Unreadable as error:
+    except sqltokens.UnreadableError as error:
         return Finding(use.file.path, error.line, f"SQL syntax: {error}")
     return Looked(use, tuple(found), tuple(named))
 
@@ -62,8 +62,8 @@ def _transaction(looked: Looked) -> Iterator[Finding]:
     if outside and len(looked.statements) > 1:
         yield looked.at(
             outside[0][0].line,
-            "this statement cannot run in a transaction, so it must be the only one of its file: several could be "
-            "carried out half",
+            "this statement cannot run in a transaction, so it must be the only one of its file: several "
+            "could be carried out half",
         )
     if isinstance(step, SqlStep) and looked.use.purpose == "execute":
         if outside and step.transaction:
@@ -154,7 +154,10 @@ def _function(reference: Reference, functions: set[str], bare: dict[str, str]) -
         return "" if reference.verb == "read" else f"function {reference.qualified} is PostgreSQL's own"
     if not reference.schema and reference.name in bare:
         return f"write {bare[reference.name]} with its schema"
-    return f"function {reference.qualified} is neither among the runbook's declared functions nor an allowed one of PostgreSQL"
+    return (
+        f"function {reference.qualified} is neither among the runbook's declared functions "
+        "nor an allowed one of PostgreSQL"
+    )
 
 
 def _temporary_tables(looked: Looked) -> Iterator[str]:

@@ -56,7 +56,9 @@ def check(folder: Path) -> Checked:
 
 
 def digest(runbook: Runbook) -> str:
-    """SHA-256 of the runbook's meaning, 64 hexadecimal digits; a plan's digest is another, with its parameters."""
+    """SHA-256 of the runbook's meaning, 64 hexadecimal digits; a plan's digest is another, with its
+    parameters.
+    """
     return hashlib.sha256(canonical_json(runbook.model_dump(mode="json")).encode()).hexdigest()
 
 
@@ -65,7 +67,9 @@ def _at(read: draft.Draft, place: toml_lines.Path, message: str) -> Finding:
 
 
 def _translate(error: pydantic.ValidationError, read: draft.Draft, *, known_broken: bool) -> list[Finding]:
-    """Each pydantic error as a finding in the words of the file, with the union tags taken out of its place."""
+    """Each pydantic error as a finding in the words of the file, with the union tags taken out of
+    its place.
+    """
     faults = error.errors(include_url=False, include_input=False)
     findings: dict[toml_lines.Path, Finding] = {}
     for fault in faults:
@@ -101,8 +105,10 @@ def _words(kind: str, place: toml_lines.Path, message: str) -> str:
 def _place(loc: tuple[str | int, ...], data: Any) -> toml_lines.Path:
     """``loc`` without the parts that name a member of a union rather than a key of the file.
 
-    A part that is no key of the data stays only as the last one (a missing key); in between it names a union's
-    member. A step's kind may equal one of its keys (``sql``), so the part behind a step's position is always dropped.
+    A part that is no key of the data stays only as the last one (a missing key); in between it names a
+    union's
+    member. A step's kind may equal one of its keys (``sql``), so the part behind a step's position is
+    always dropped.
     """
     place: list[str | int] = []
     here = data

@@ -25,7 +25,8 @@ class Check(Frozen):
     The query returns one row: ``value`` (number, NULL means no data and fails) and ``detail``
     (text). It may use the parameters ``%(now)s`` (market clock), ``%(switched_at)s`` (market time
     at which the observed switch was proven, NULL before), ``%(since)s`` (market time of the check
-    before), ``%(open_from)s`` (start of the current open session, NULL when closed), ``%(period_from)s`` (where
+    before), ``%(open_from)s`` (start of the current open session, NULL when closed), ``%(period_from)s``
+    (where
     counting begins: one interval before now, and at least 2 s of real time) and the plan's own parameters.
     ``unit`` seconds marks a duration on the market clock: its bounds never shrink below 2 s of real
     time. ``when_closed``: ``same`` judges as ever; ``closed`` gives the verdict closed;

@@ -31,7 +31,9 @@ def line_of(text: str, name: str) -> int:
 
 
 def as_sql(text: str) -> str:
-    """The text as SQL that a parser accepts, line by line the same: each parameter a ``NULL``, each ``%%`` a percent sign."""
+    """The text as SQL that a parser accepts, line by line the same: each parameter a ``NULL``, each ``%%`` a
+    percent sign.
+    """
     if not names(text):
         return text
     return _NAME.sub("NULL", text).replace("%%", "%")

@@ -1,4 +1,6 @@
-"""Which runbooks there are: ``runbooks/<slug>/`` of every installed app, and the folders of ``RUNBOOK_DIRS``."""
+"""Which runbooks there are: ``runbooks/<slug>/`` of every installed app, and the folders of
+``RUNBOOK_DIRS``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from migration_runs.runbook.draft import FILE_NAME
 
 @dataclass(frozen=True)
 class Entry:
-    """A runbook's folder and where it comes from: an app's label, or the folder that ``RUNBOOK_DIRS`` names."""
+    """A runbook's folder and where it comes from: an app's label, or the folder that
+    ``RUNBOOK_DIRS`` names.
+    """
 
     slug: str
     folder: Path

@@ -1,8 +1,11 @@
 """The twelve rules that no runbook may break, each looked for in the plan as a whole.
 
-Must: (1) back up before anything changes, (2) validate the schema first, (3) test functions on a small window,
-(4) counts match the source, (5) monitor the full 24 hours, (6) clean up only after they were verified. Must not:
-(7) delete from the source before, (8) skip schema validation, (9) run a test suite in the run, (10) deploy without the
+Must: (1) back up before anything changes, (2) validate the schema first, (3) test functions on a small
+window,
+(4) counts match the source, (5) monitor the full 24 hours, (6) clean up only after they were verified. Must
+not:
+(7) delete from the source before, (8) skip schema validation, (9) run a test suite in the run, (10) deploy
+without the
 code changes, (11) assume that the aggregator moves by itself, (12) clean up early.
 """
 
@@ -76,7 +79,7 @@ def _backup(runbook: Runbook, looked: Sequence[Looked]) -> Iterator[Fault]:
     if _first(phase, RehearseSqlStep) is None:
         yield (
             ("phases", 0),
-            "rule 1: phase 1 has no rehearse_sql step, so the first execution of a file would be the real one",
+            "rule 1: phase 1 has no rehearse_sql step: the first execution of a file would be the real one",
         )
 
 
@@ -98,11 +101,9 @@ def _trials(runbook: Runbook, looked: Sequence[Looked]) -> Iterator[Fault]:
         phase = runbook.phase(number)
         last = max((at for at, step in enumerate(phase.steps) if id(step) in defining), default=None)
         if last is not None and not any(_judges(step) for step in phase.steps[last + 1 :]):
-            yield (
-                _at(phase, last),
-                f"rule 3: nothing behind step '{phase.steps[last].key}' tries the functions that phase {number} creates: "
-                "a trial or call with a verdict, or an assertion",
-            )
+            key = phase.steps[last].key
+            message = f"rule 3: nothing behind step '{key}' tries the functions that phase {number} creates"
+            yield _at(phase, last), f"{message}: a trial or call with a verdict, or an assertion"
     for number in (1, 2, 4, 6, 7, 8, 9):
         phase = runbook.phase(number)
         for position, step in enumerate(phase.steps):
@@ -118,10 +119,8 @@ def _copy(runbook: Runbook) -> Iterator[Fault]:
     wanted = ("dual_write forward", "copy chunks", "copy settle", "verify")
     found = [name for name in map(_copy_name, phase.steps) if name]
     if tuple(found) != wanted:
-        yield (
-            ("phases", 3),
-            f"rule 4: phase 4 must have, in this order and once each, {', '.join(wanted)}; it has {', '.join(found) or 'none'}",
-        )
+        message = f"rule 4: phase 4 must have, in this order and once each, {', '.join(wanted)}"
+        yield ("phases", 3), f"{message}; it has {', '.join(found) or 'none'}"
     for other in runbook.phases:
         for position, step in enumerate(other.steps):
             if other.number != 4 and (isinstance(step, CopyStep) or _copy_name(step) == wanted[0]):
@@ -163,7 +162,7 @@ def _retirement(runbook: Runbook) -> Iterator[Fault]:
     if not isinstance(last.steps[retiring[0]], wanted):
         yield (
             _at(last, retiring[0]),
-            "rule 7: a move with an active rule retires by soft_delete, one without by delete (its rows' images are kept)",
+            "rule 7: a move with an active rule retires by soft_delete, one without by delete",
         )
     if not any(isinstance(step, VerifyStep) for step in last.steps[: retiring[0]]):
         yield (
@@ -177,19 +176,14 @@ def _retirement(runbook: Runbook) -> Iterator[Fault]:
 def _source_untouched(runbook: Runbook, looked: Sequence[Looked]) -> Iterator[Fault]:
     for one in looked:
         for reference in one.references:
-            if reference.kind == "relation" and reference.qualified == runbook.move.source:
-                if reference.verb in ("delete", "truncate", "drop"):
-                    yield (
-                        one.use.place,
-                        f"rule 7: {one.use.file.path}:{reference.line} deletes from the source; only phase 9 retires rows",
-                    )
-            if reference.verb == "truncate" or (
+            where = f"rule 7: {one.use.file.path}:{reference.line}"
+            of_source = reference.kind == "relation" and reference.qualified == runbook.move.source
+            if of_source and reference.verb in ("delete", "truncate", "drop"):
+                yield one.use.place, f"{where} deletes from the source; only phase 9 retires rows"
+            elif reference.verb == "truncate" or (
                 reference.verb == "drop" and reference.qualified == runbook.move.target
             ):
-                yield (
-                    one.use.place,
-                    f"rule 7: {one.use.file.path}:{reference.line} empties or drops {reference.qualified}",
-                )
+                yield one.use.place, f"{where} empties or drops {reference.qualified}"
         yield from _retires_by_update(one, runbook)
 
 
@@ -210,20 +204,15 @@ def _retires_by_update(one: Looked, runbook: Runbook) -> Iterator[Fault]:
             and not identifiers.is_code(statement)
             and any(token.text == active.column for token in tokens)
         ):
-            yield (
-                one.use.place,
-                f"rule 7: {one.use.file.path}:{updates[0].line} updates the source and names {active.column}; "
-                "only phase 9 retires rows",
-            )
+            where = f"rule 7: {one.use.file.path}:{updates[0].line}"
+            yield one.use.place, f"{where} updates {active.column} of the source; only phase 9 retires rows"
 
 
 def _health_checks(runbook: Runbook) -> Iterator[Fault]:
     phase = runbook.phase(6)
     if len(phase.steps) > MAX_HEALTH_CHECKS:
-        yield (
-            ("phases", 5),
-            f"rule 9: phase 6 has {len(phase.steps)} steps; a few health checks ({MAX_HEALTH_CHECKS} at most), no test suite",
-        )
+        message = f"rule 9: phase 6 has {len(phase.steps)} steps; a few health checks"
+        yield ("phases", 5), f"{message} ({MAX_HEALTH_CHECKS} at most), no test suite"
     for position, step in enumerate(phase.steps):
         looks = isinstance(step, CheckStep | ConfirmStep | AssertStep) or (
             isinstance(step, SqlStep) and _judges(step)

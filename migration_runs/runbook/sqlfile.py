@@ -20,7 +20,9 @@ _MILLISECONDS = {"ms": 1, "s": 1_000, "min": 60_000}
 
 @dataclass(frozen=True)
 class Timeouts:
-    """The timeouts of a header's ``timeout`` line, in milliseconds. ``lock_ms`` is None where it names no lock."""
+    """The timeouts of a header's ``timeout`` line, in milliseconds. ``lock_ms`` is None where it names no
+    lock.
+    """
 
     lock_ms: int | None
     statement_ms: int

@@ -14,7 +14,8 @@ Kind = Literal["word", "quoted", "string", "body", "number", "parameter", "symbo
 
 _DOLLAR = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$")
 _WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
-_NUMBER = re.compile(r"(?:0[xXoObB][0-9A-Fa-f_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)")
+_NUMBER = re.compile(r"0[xXoObB][0-9A-Fa-f_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?")
+_STRING = re.compile(r"(?:[uU]&|[eEbBxXnN])?'")
 _PARAMETER = re.compile(r"%\(\w+\)s")
 _SYMBOLS = (
     "::",
@@ -39,7 +40,8 @@ _SYMBOLS = (
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL: ``text`` is folded to lower case for words, without quotes for quoted names and strings.
+    """A piece of SQL: ``text`` is folded to lower case for words, without quotes for quoted names and
+    strings.
 
     A ``body`` is a dollar-quoted string, in which other SQL may stand. ``line`` counts from 1.
     """
@@ -62,7 +64,7 @@ class Token:
         return self.kind == "symbol" and self.text in symbols
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """A quote or comment that is never closed. ``line`` is where it opens."""
 
     def __init__(self, message: str, line: int) -> None:
@@ -71,12 +73,14 @@ class Unreadable(ValueError):
 
 
 def tokens(text: str, *, first_line: int = 1) -> list[Token]:
-    """All tokens of ``text``, whose first line is number ``first_line``. Raises Unreadable."""
+    """All tokens of ``text``, whose first line is number ``first_line``. Raises UnreadableError."""
     return list(_scan(text, first_line))
 
 
 def statements(found: list[Token]) -> list[list[Token]]:
-    """Split tokens at the semicolons outside parentheses and outside ``BEGIN ATOMIC`` bodies; empty ones are dropped."""
+    """Split tokens at the semicolons outside parentheses and outside ``BEGIN ATOMIC`` bodies; empty ones are
+    dropped.
+    """
     result: list[list[Token]] = []
     current: list[Token] = []
     depth = atomic = 0
@@ -125,33 +129,42 @@ def _scan(text: str, line: int) -> Iterator[Token]:
 
 def _token(text: str, at: int, line: int) -> tuple[Token, int]:
     """The token at ``at`` and where it ends."""
-    char = text[at]
-    if char == "'":
-        return _string(text, at, at, line, escapes=False)
-    if char == '"':
+    return (
+        _quoting(text, at, line)
+        or _matched("parameter", _PARAMETER, text, at, line)
+        or _matched("word", _WORD, text, at, line)
+        or _matched("number", _NUMBER, text, at, line)
+        or _symbol(text, at, line)
+    )
+
+
+def _quoting(text: str, at: int, line: int) -> tuple[Token, int] | None:
+    """A string of any kind or a quoted name."""
+    if text[at] == '"':
         return _quoted(text, at, line)
     dollar = _DOLLAR.match(text, at)
     if dollar:
         stop = text.find(dollar[0], dollar.end())
         if stop < 0:
-            raise Unreadable(f"the string that {dollar[0]} opens is never closed", line)
+            raise UnreadableError(f"the string that {dollar[0]} opens is never closed", line)
         return Token("body", text[dollar.end() : stop], line), stop + len(dollar[0])
-    prefix = re.compile(r"(?:[uU]&|[eEbBxXnN])'").match(text, at)
-    if prefix:
-        return _string(text, at, prefix.end() - 1, line, escapes=char in "eE")
-    parameter = _PARAMETER.match(text, at)
-    if parameter:
-        return Token("parameter", parameter[0][2:-2], line), parameter.end()
-    word = _WORD.match(text, at)
-    if word:
-        return Token("word", word[0].lower(), line), word.end()
-    number = _NUMBER.match(text, at) if char.isdigit() or text[at : at + 2].strip(".").isdigit() else None
-    if number and not (char == "." and text.startswith("..", at)):
-        return Token("number", number[0], line), number.end()
+    opening = _STRING.match(text, at)
+    return _string(text, at, opening.end() - 1, line, escapes=text[at] in "eE") if opening else None
+
+
+def _matched(kind: Kind, pattern: re.Pattern[str], text: str, at: int, line: int) -> tuple[Token, int] | None:
+    found = pattern.match(text, at)
+    if found is None:
+        return None
+    written = found[0][2:-2] if kind == "parameter" else found[0]
+    return Token(kind, written.lower() if kind == "word" else written, line), found.end()
+
+
+def _symbol(text: str, at: int, line: int) -> tuple[Token, int]:
     for symbol in _SYMBOLS:
         if text.startswith(symbol, at):
             return Token("symbol", symbol, line), at + len(symbol)
-    return Token("symbol", char, line), at + 1
+    return Token("symbol", text[at], line), at + 1
 
 
 def _string(text: str, at: int, quote: int, line: int, *, escapes: bool) -> tuple[Token, int]:
@@ -165,7 +178,7 @@ def _string(text: str, at: int, quote: int, line: int, *, escapes: bool) -> tupl
             position += 2
         else:
             return Token("string", text[quote + 1 : position].replace("''", "'"), line), position + 1
-    raise Unreadable(f"the string that starts with {text[at : at + 10]!r} is never closed", line)
+    raise UnreadableError(f"the string that starts with {text[at : at + 10]!r} is never closed", line)
 
 
 def _quoted(text: str, at: int, line: int) -> tuple[Token, int]:
@@ -177,7 +190,7 @@ def _quoted(text: str, at: int, line: int) -> tuple[Token, int]:
             position += 2
         else:
             return Token("quoted", text[at + 1 : position].replace('""', '"'), line), position + 1
-    raise Unreadable("a quoted name is never closed", line)
+    raise UnreadableError("a quoted name is never closed", line)
 
 
 def _comment_end(text: str, at: int, line: int) -> int:
@@ -192,4 +205,4 @@ def _comment_end(text: str, at: int, line: int) -> int:
                 return position
         else:
             position += 1
-    raise Unreadable("a comment is never closed", line)
+    raise UnreadableError("a comment is never closed", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from migration_runs.runbook import identifiers, sqltokens
@@ -9,8 +10,8 @@ from migration_runs.runbook.sqltokens import Token
 from migration_runs.runbook.sqlwords import TRANSACTION_CONTROL
 
 _PLAIN = frozenset(
-    {"select", "with", "values", "insert", "update", "delete", "merge", "comment", "grant", "revoke", "do", "lock",
-     "analyze", "call", "vacuum", "reindex"}
+    {"select", "with", "values", "insert", "update", "delete", "merge", "comment", "grant", "revoke", "do",
+     "lock", "analyze", "call", "vacuum", "reindex"}
 )  # fmt: skip
 _OBJECTS = frozenset(
     {"table", "index", "function", "procedure", "view", "trigger", "sequence", "type", "policy", "statistics"}
@@ -27,7 +28,7 @@ Complaint = tuple[int, str]
 
 
 def complaints(statement: list[Token]) -> Iterator[Complaint]:
-    """Why this statement may not stand in a runbook. Raises sqltokens.Unreadable for a broken body."""
+    """Why this statement may not stand in a runbook. Raises sqltokens.UnreadableError for a broken body."""
     first = statement[0]
     word = first.text if first.kind == "word" else ""
     if word in TRANSACTION_CONTROL:
@@ -51,7 +52,9 @@ def complaints(statement: list[Token]) -> Iterator[Complaint]:
 
 
 def is_ddl(statement: list[Token]) -> bool:
-    """Whether it takes locks on definitions: CREATE, ALTER, DROP, COMMENT, GRANT, REVOKE, LOCK, but not on temporary tables."""
+    """Whether it takes locks on definitions: CREATE, ALTER, DROP, COMMENT, GRANT, REVOKE, LOCK, but not on
+    temporary tables.
+    """
     words = [token.text for token in statement[:3] if token.kind == "word"]
     return bool(words) and words[0] in _DDL and not {"temp", "temporary"} & set(words)
 
@@ -90,7 +93,7 @@ def _object(statement: list[Token]) -> Iterator[Complaint]:
 
 
 def _function(statement: list[Token]) -> Iterator[Complaint]:
-    pairs = list(zip(statement, statement[1:], strict=False))
+    pairs = list(itertools.pairwise(statement))
     for before, token in pairs:
         if before.word("language") and token.text.lower() not in _LANGUAGES:
             yield (
@@ -108,7 +111,7 @@ def _function(statement: list[Token]) -> Iterator[Complaint]:
 
 
 def _privilege(statement: list[Token]) -> Iterator[Complaint]:
-    pairs = list(zip(statement, statement[1:], strict=False))
+    pairs = list(itertools.pairwise(statement))
     named = next((token for before, token in pairs if before.word("on")), None)
     if named is None:
         yield statement[0].line, "a runbook may not grant or revoke roles"

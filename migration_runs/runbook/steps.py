@@ -73,14 +73,18 @@ class AssertStep(StepBase):
 
 
 class BackupStep(StepBase):
-    """``pg_dump`` of the named tables and of every function the plan touches; checksummed, restored to prove it."""
+    """``pg_dump`` of the named tables and of every function the plan touches; checksummed, restored to prove
+    it.
+    """
 
     kind: Literal["backup"]
     tables: tuple[str, ...]
 
 
 class RehearseSqlStep(StepBase):
-    """Restore the schema into the scratch database and execute every file of the plan there, in order, with its undo."""
+    """Restore the schema into the scratch database and execute every file of the plan there, in order, with
+    its undo.
+    """
 
     kind: Literal["rehearse_sql"]
 
@@ -100,14 +104,18 @@ class DualWriteStep(StepBase):
 
 
 class CopyStep(StepBase):
-    """``chunks``: the chunked copy of history. ``settle``: wait for older transactions, then drain touched keys."""
+    """``chunks``: the chunked copy of history. ``settle``: wait for older transactions, then drain touched
+    keys.
+    """
 
     kind: Literal["copy"]
     part: Literal["chunks", "settle"]
 
 
 class VerifyStep(StepBase):
-    """Compare source and target row by row under one snapshot; any difference not on the touched list fails."""
+    """Compare source and target row by row under one snapshot; any difference not on the touched
+    list fails.
+    """
 
     kind: Literal["verify"]
 
@@ -145,8 +153,10 @@ class ObserveStep(StepBase):
 class CheckStep(StepBase):
     """One of the runbook's health checks, run once (phase 6); ``check`` is the key of a declared check.
 
-    Its ``%(since)s`` is the market time at which phase 5 was finished. A check that does not pass yet is asked
-    again for ``patience_s`` seconds of the market's clock (and at least 10 s of real time where it is above 0).
+    Its ``%(since)s`` is the market time at which phase 5 was finished. A check that does not pass yet is
+    asked
+    again for ``patience_s`` seconds of the market's clock (and at least 10 s of real time where it is
+    above 0).
     """
 
     kind: Literal["check"]
@@ -167,7 +177,9 @@ class SoftDeleteStep(StepBase):
 
 
 class DeleteStep(StepBase):
-    """As ``soft_delete``, for a table without soft delete: rows are deleted, their images kept in the ledger."""
+    """As ``soft_delete``, for a table without soft delete: rows are deleted, their images kept in
+    the ledger.
+    """
 
     kind: Literal["delete"]
 

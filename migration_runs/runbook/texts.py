@@ -49,14 +49,18 @@ class Contact(Frozen):
 
 
 class Criterion(Frozen):
-    """A success criterion, evaluated at the end. ``evidence`` names a step or check whose outcome proves it."""
+    """A success criterion, evaluated at the end. ``evidence`` names a step or check whose outcome
+    proves it.
+    """
 
     text: str
     evidence: str
 
 
 class ReadinessItem(Frozen):
-    """A line of the readiness checklist. ``automatic`` names a fact that the panel knows; else a person in ``role`` ticks it."""
+    """A line of the readiness checklist. ``automatic`` names a fact that the panel knows; else a person in
+    ``role`` ticks it.
+    """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
     group: Literal["approvers", "day_before", "day_of", "after"]

@@ -30,7 +30,9 @@ class Lines:
 
 
 def index(text: str) -> Lines:
-    """The lines of a TOML text that tomllib accepts. Values inside inline tables count as their key's line."""
+    """The lines of a TOML text that tomllib accepts. Values inside inline tables count as their
+    key's line.
+    """
     of: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     table: Path = ()

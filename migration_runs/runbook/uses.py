@@ -19,7 +19,9 @@ READING: frozenset[Purpose] = frozenset({"clock", "check", "assert", "repair_che
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a file: by which step of which phase (None for checks and the clock), at which place of the TOML."""
+    """One use of a file: by which step of which phase (None for checks and the clock), at which place of the
+    TOML.
+    """
 
     file: SqlFile
     purpose: Purpose

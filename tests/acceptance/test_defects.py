@@ -1,6 +1,7 @@
 """The eighteen defects that the original plan had: each is impossible now, or caught before it harms.
 
-Each test is named after its defect. Where the defect can be produced, it is: the test then shows what stops it.
+Each test is named after its defect. Where the defect can be produced, it is: the test then shows what stops
+it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def behind_the_mirrors_back(target: TargetUrls, statement: str) -> None:
         names = [
             row[0]
             for row in conn.execute(
-                "SELECT tgname FROM pg_trigger WHERE tgrelid = 'public.data_bars'::regclass AND NOT tgisinternal"
+                "SELECT tgname FROM pg_trigger"
+                " WHERE tgrelid = 'public.data_bars'::regclass AND NOT tgisinternal"
             )
         ]
         for name in names:
@@ -62,14 +64,17 @@ def counted(run: EngineRun, definition: str | None = None) -> tuple[int, int]:
         if definition is not None:
             conn.execute(definition.encode())
         row = conn.execute(
-            f"WITH span AS (SELECT date_bin('5 minutes', max(ts_utc) - interval '200 minutes', 'epoch') AS starts,"
-            f" date_bin('5 minutes', max(ts_utc) - interval '20 minutes', 'epoch') AS ends {SOURCE} AND deleted_at IS NULL)"
+            "WITH span AS ("
+            "SELECT date_bin('5 minutes', max(ts_utc) - interval '200 minutes', 'epoch') AS starts,"
+            " date_bin('5 minutes', max(ts_utc) - interval '20 minutes', 'epoch') AS ends"
+            f" {SOURCE} AND deleted_at IS NULL)"
             " SELECT starts, ends FROM span".encode()
         ).fetchone()
         assert row is not None
         answer = conn.execute("SELECT public.aggregate_1m_to_5m_range('DXY', %s, %s, 1)", row).fetchone()
         minutes = conn.execute(
-            f"SELECT count(DISTINCT ts_utc) {SOURCE} AND deleted_at IS NULL AND ts_utc >= %s AND ts_utc < %s".encode(),
+            f"SELECT count(DISTINCT ts_utc) {SOURCE} AND deleted_at IS NULL"
+            " AND ts_utc >= %s AND ts_utc < %s".encode(),
             row,
         ).fetchone()
         conn.rollback()
@@ -128,7 +133,8 @@ def test_defect_03_a_repair_that_live_rows_violate_is_refused_with_the_offenders
     start_run: StartRun, bars_target: TargetUrls
 ) -> None:
     insert = (
-        "INSERT INTO public.data_bars (canonical_symbol, timeframe, ts_utc, open, is_partial, source, ingested_at, raw)"
+        "INSERT INTO public.data_bars (canonical_symbol, timeframe, ts_utc, open, is_partial, source,"
+        " ingested_at, raw)"
         " VALUES ('EURUSD', '4h', now(), NULL, true, 'synthetic', now(), '{}')"
     )
     execute(bars_target, insert)
@@ -217,9 +223,10 @@ def test_defect_08_wrong_values_in_the_target_are_found_before_the_copy(
 ) -> None:
     execute(
         bars_target,
-        "INSERT INTO public.data_bars (canonical_symbol, timeframe, ts_utc, open, high, low, close, is_partial, source,"
-        " ingested_at, raw) SELECT canonical_symbol, timeframe, ts_utc, open, high, low, close + 1, false, 'synthetic',"
-        f' now(), \'{{"kind": "dxy"}}\' {SOURCE} AND deleted_at IS NULL ORDER BY ts_utc LIMIT 1',
+        "INSERT INTO public.data_bars (canonical_symbol, timeframe, ts_utc, open, high, low, close, is_partial,"
+        " source, ingested_at, raw)"
+        " SELECT canonical_symbol, timeframe, ts_utc, open, high, low, close + 1, false, 'synthetic', now(),"
+        f' \'{{"kind": "dxy"}}\' {SOURCE} AND deleted_at IS NULL ORDER BY ts_utc LIMIT 1',
     )
     run = start_run()
     outcome = run.attempt(2)
@@ -262,8 +269,8 @@ def test_defect_10_version_quality_counts_and_raw_survive_there_and_back(
     start_run: StartRun, bars_target: TargetUrls
 ) -> None:
     columns = (
-        "source, source_timeframe, source_candles, expected_candles, quality_score, derivation_version, raw, created_at,"
-        " ingested_at"
+        "source, source_timeframe, source_candles, expected_candles, quality_score, derivation_version, raw,"
+        " created_at, ingested_at"
     )
     execute(
         bars_target,
@@ -312,7 +319,10 @@ def test_defect_11_rollback_after_cleanup_loses_nothing_and_revives_only_its_own
 
 def test_defect_12_withdrawn_bars_are_not_copied(start_run: StartRun) -> None:
     run = start_run()
-    gone = f"SELECT array_agg(ts_utc) {SOURCE} AND deleted_at IS NOT NULL AND ts_utc NOT IN (SELECT ts_utc {SOURCE} AND deleted_at IS NULL)"
+    gone = (
+        f"SELECT array_agg(ts_utc) {SOURCE} AND deleted_at IS NOT NULL"
+        f" AND ts_utc NOT IN (SELECT ts_utc {SOURCE} AND deleted_at IS NULL)"
+    )
     minutes = run.value(gone)
     assert minutes
     run.play(1, 2, 3, 4)

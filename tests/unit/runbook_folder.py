@@ -30,7 +30,9 @@ class Folder:
         return (self.path / "runbook.toml").read_text(encoding="utf-8")
 
     def change(self, old: str, new: str, *, file: str = "runbook.toml") -> None:
-        """Replace the only (or first) occurrence of ``old``; a test whose text is not there is a broken test."""
+        """Replace the only (or first) occurrence of ``old``; a test whose text is not there is a
+        broken test.
+        """
         path = self.path / file
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{old!r} is not in {file}"

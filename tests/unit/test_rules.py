@@ -1,4 +1,6 @@
-"""The twelve rules at the level of the plan: a runbook that could break one is refused, and the rule is named."""
+"""The twelve rules at the level of the plan: a runbook that could break one is refused, and the rule is
+named.
+"""
 
 from __future__ import annotations
 

@@ -17,11 +17,30 @@ DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "runbook-toml.md").read_text(encoding="utf-8")
 RULES = (DOCS / "reference" / "rules.md").read_text(encoding="utf-8")
 MODELS: tuple[type[BaseModel], ...] = (
-    plan.Runbook, plan.PhasePlan, move.Move, move.Pack, move.Const, move.Active, move.CopySettings, monitoring.Check,
-    monitoring.Bound, monitoring.Session, monitoring.Window, steps.BeforeImageOf, steps.RowsOf, texts.Texts,
-    texts.Decision, texts.Feedback, texts.Risk, texts.Question, texts.Contact, texts.Criterion, texts.Comparison,
-    texts.ReadinessItem, *get_args(get_args(steps.Step)[0]),
-)  # fmt: skip
+    plan.Runbook,
+    plan.PhasePlan,
+    move.Move,
+    move.Pack,
+    move.Const,
+    move.Active,
+    move.CopySettings,
+    monitoring.Check,
+    monitoring.Bound,
+    monitoring.Session,
+    monitoring.Window,
+    steps.BeforeImageOf,
+    steps.RowsOf,
+    texts.Texts,
+    texts.Decision,
+    texts.Feedback,
+    texts.Risk,
+    texts.Question,
+    texts.Contact,
+    texts.Criterion,
+    texts.Comparison,
+    texts.ReadinessItem,
+    *get_args(get_args(steps.Step)[0]),
+)
 WRITTEN_AS_UNDO = {"undo_none"}
 
 

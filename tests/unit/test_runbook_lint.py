@@ -69,7 +69,10 @@ def test_quote_that_is_never_closed_is_refused(folder: Folder, sql: str) -> None
         ("UPDATE public.secrets SET a = 1;", "public.secrets"),
         ("DELETE FROM public.secrets;", "public.secrets"),
         ("DELETE FROM sales.order_line USING public.secrets;", "public.secrets"),
-        ("MERGE INTO sales.order_line AS t USING public.secrets AS s ON true WHEN MATCHED THEN DELETE;", "public.secrets"),
+        (
+            "MERGE INTO sales.order_line AS t USING public.secrets AS s ON true WHEN MATCHED THEN DELETE;",
+            "public.secrets",
+        ),
         ('SELECT * FROM "Public"."Secrets";', "Public.Secrets"),
         ("SELECT * FROM public /* hidden */ . /* as well */ secrets;", "public.secrets"),
         ("WITH own AS (SELECT 1) SELECT * FROM own, public.secrets;", "public.secrets"),
@@ -82,14 +85,20 @@ def test_quote_that_is_never_closed_is_refused(folder: Folder, sql: str) -> None
         ("GRANT SELECT ON TABLE sales.order_line, public.secrets TO bars_app;", "public.secrets"),
         ("COMMENT ON COLUMN public.secrets.a IS 'x';", "public.secrets"),
         ("CREATE INDEX CONCURRENTLY i ON public.secrets (a);", "public.secrets"),
-        ("CREATE TRIGGER t AFTER INSERT ON public.secrets EXECUTE FUNCTION sales.revenue();", "public.secrets"),
-        ("ALTER TABLE sales.order_line ADD CONSTRAINT c FOREIGN KEY (sku) REFERENCES public.secrets NOT VALID;", "public.secrets"),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON public.secrets EXECUTE FUNCTION sales.revenue();",
+            "public.secrets",
+        ),
+        (
+            "ALTER TABLE sales.order_line ADD FOREIGN KEY (sku) REFERENCES public.secrets NOT VALID;",
+            "public.secrets",
+        ),
         ("SELECT a INTO public.secrets FROM sales.order_line;", "public.secrets"),
         ("TABLE public.secrets;", "public.secrets"),
         ("SELECT * FROM order_line;", "order_line"),
         ("INSERT INTO pg_catalog.pg_class VALUES (1);", "pg_catalog.pg_class"),
     ],
-)  # fmt: skip
+)
 def test_table_outside_the_declared_ones_is_refused(folder: Folder, sql: str, name: str) -> None:
     assert any(name in error for error in errors_of(folder, sql)), sql
 
@@ -186,11 +195,20 @@ def test_statement_that_cannot_run_in_a_transaction_says_so_in_its_step(folder: 
 @pytest.mark.parametrize(
     "sql",
     [
-        "SET search_path = evil;", "RESET ALL;", "SET LOCAL lock_timeout = 0;", "COPY sales.order_line TO PROGRAM 'x';",
-        "CREATE ROLE evil SUPERUSER;", "ALTER SYSTEM SET fsync = off;", "DROP SCHEMA sales CASCADE;",
-        "CREATE EXTENSION dblink;", "GRANT bars_owner TO evil;", "LISTEN x;", "LOAD 'x';", "REFRESH MATERIALIZED VIEW v;",
+        "SET search_path = evil;",
+        "RESET ALL;",
+        "SET LOCAL lock_timeout = 0;",
+        "COPY sales.order_line TO PROGRAM 'x';",
+        "CREATE ROLE evil SUPERUSER;",
+        "ALTER SYSTEM SET fsync = off;",
+        "DROP SCHEMA sales CASCADE;",
+        "CREATE EXTENSION dblink;",
+        "GRANT bars_owner TO evil;",
+        "LISTEN x;",
+        "LOAD 'x';",
+        "REFRESH MATERIALIZED VIEW v;",
     ],
-)  # fmt: skip
+)
 def test_statement_that_no_migration_needs_is_refused(folder: Folder, sql: str) -> None:
     assert errors_of(folder, sql), sql
 
@@ -310,14 +328,30 @@ def test_index_of_somebody_else_cannot_be_dropped(folder: Folder) -> None:
         ('approvals = ["approver"]', 'approvals = ["dba"]', "approved by an approver"),
         ('sign_off = ["devops", "engineer"]', 'sign_off = ["devops"]', "wants a second role"),
         ('new_functions = ["sales.place_line_direct"]', 'new_functions = ["sales.nothing"]', "not declared"),
-        ('functions = ["sales.revenue(timestamptz, timestamptz)"] }', 'functions = ["sales.x()"] }', "not declared"),
+        (
+            'functions = ["sales.revenue(timestamptz, timestamptz)"] }',
+            'functions = ["sales.x()"] }',
+            "not declared",
+        ),
         ("min_rows = 50", "min_rows = 5000", "between min_rows and max_rows"),
-        ('tables = ["sales.order_line_old", "sales.order_line"]', 'tables = ["order_line_old"]', "schema.table"),
-        ('builtin = "verification"', 'builtin = "verification"\nsql = "checks/dearest_line.sql"', "either sql or builtin"),
+        (
+            'tables = ["sales.order_line_old", "sales.order_line"]',
+            'tables = ["order_line_old"]',
+            "schema.table",
+        ),
+        (
+            'builtin = "verification"',
+            'builtin = "verification"\nsql = "checks/dearest_line.sql"',
+            "either sql or builtin",
+        ),
         ("passes = { below = 1000000 }", "", "could not fail"),
-        ('evidence_hint = "deployment"', 'evidence_hint = "x"\nevidence_pattern = "("', "no regular expression"),
+        (
+            'evidence_hint = "deployment"',
+            'evidence_hint = "x"\nevidence_pattern = "("',
+            "no regular expression",
+        ),
     ],
-)  # fmt: skip
+)
 def test_parts_that_do_not_fit_are_refused(folder: Folder, old: str, new: str, message: str) -> None:
     folder.change(old, new)
     assert any(message in error and error.startswith("runbook.toml:") for error in folder.errors()), (

@@ -1,4 +1,6 @@
-"""Loading a runbook: what is wrong is named with file and line; what is right becomes one digest of meaning."""
+"""Loading a runbook: what is wrong is named with file and line; what is right becomes one digest of
+meaning.
+"""
 
 from __future__ import annotations
 
@@ -103,9 +105,9 @@ def test_folder_without_a_runbook_is_refused(tmp_path: Path) -> None:
 def test_wrong_column_is_one_finding(folder: Folder) -> None:
     folder.change('channel = { const = "shop" }', 'channel = { constant = "shop" }')
     line = folder.line_of("constant")
+    said = 'a column is "source column", { const = ... } or { pack = [...], ... }'
     assert [error for error in folder.errors() if f":{line}:" in error] == [
-        f"runbook.toml:{line}: error: move.columns.channel: "
-        'a column is "source column", { const = ... } or { pack = [...], ... }'
+        f"runbook.toml:{line}: error: move.columns.channel: {said}"
     ]
 
 

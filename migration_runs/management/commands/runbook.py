@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     """Lists, checks and shows runbooks. Needs no database."""
 
     help = "List, check and show runbooks."
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Three verbs; none is a usage error (exit code 2)."""
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         show.add_argument("slug", metavar="SLUG")
         show.add_argument("--sql", action="store_true", help="with the text of every SQL file")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Run the verb; leaves with code 1 where something is refused."""
         out = Console(file=sys.stdout, soft_wrap=False, highlight=False)
         err = Console(file=sys.stderr, soft_wrap=True, highlight=False)
@@ -49,7 +49,8 @@ class Command(BaseCommand):
                 case "list":
                     done = _list(out)
                 case "check":
-                    done = all([_check(path, out=out, err=err) for path in options["paths"]])
+                    results = [_check(path, out=out, err=err) for path in options["paths"]]
+                    done = all(results)
                 case _:
                     _show(loader.load(registry.find(options["slug"])), out=out, sql=options["sql"])
                     done = True
@@ -76,7 +77,9 @@ def _list(out: Console) -> bool:
             continue
         steps = str(sum(len(phase.steps) for phase in runbook.phases))
         digest = loader.digest(runbook)[:12]
-        table.add_row(entry.slug, Text(runbook.title), entry.origin, steps, digest, Text("valid", style="green"))
+        table.add_row(
+            entry.slug, Text(runbook.title), entry.origin, steps, digest, Text("valid", style="green")
+        )
     out.print(table)
     return valid
 
@@ -99,7 +102,8 @@ def _print(findings: tuple[Finding, ...], err: Console, *, folder: Path | None =
         place = finding.path if folder is None else str(folder / finding.path)
         style = "red" if finding.level == "error" else "yellow"
         err.print(
-            Text.assemble(f"{place}:{finding.line}: ", (finding.level, style), f": {finding.message}"), soft_wrap=True
+            Text.assemble(f"{place}:{finding.line}: ", (finding.level, style), f": {finding.message}"),
+            soft_wrap=True,
         )
 
 
@@ -124,7 +128,9 @@ def _phase_table(phase: PhasePlan) -> Table:
     signers = ", ".join(phase.sign_off)
     table = Table(
         "step", "kind", "what it does", "undo",
-        title=Text(f"{phase.number} {phase.phase.title}: {phase.owner}, {phase.minutes:g} min, signed by {signers}"),
+        title=Text(
+            f"{phase.number} {phase.phase.title}: {phase.owner}, {phase.minutes:g} min, signed by {signers}"
+        ),
         title_justify="left", expand=True,
     )  # fmt: skip
     for step in phase.steps:

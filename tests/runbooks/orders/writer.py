@@ -1,9 +1,12 @@
-"""A shop that places, corrects and deletes order lines until it is told to stop: the live writer of the orders runbook.
+"""A shop that places, corrects and deletes order lines until it is told to stop: the live writer of the
+orders runbook.
 
 ``python writer.py URL --version old|new [--seconds S] [--seed N] [--journal FILE]``. It names itself
 ``orders-writer/<version>``. Each line of the journal is written after the commit:
 ``{"order_id", "sku", "quantity"}``; quantity 0 says that the line was deleted.
 """
+
+# ruff: noqa: INP001 - a script beside its runbook, part of no package
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ PAUSE_S = 0.005
 
 
 def write(conn: psycopg.Connection, chance: random.Random, version: str) -> dict[str, object]:
-    """One transaction: mostly a new or corrected line, now and then a deletion. What it wrote, once it is committed."""
+    """One transaction: mostly a new or corrected line, now and then a deletion. What it wrote, once it is
+    committed.
+    """
     order_id, sku = FIRST_ORDER + chance.randrange(400), f"sku-{chance.randrange(4)}"
     quantity = 0 if chance.random() < 0.15 else chance.randint(1, 9)
     if quantity:
@@ -52,7 +57,7 @@ def run(url: str, *, version: str, seconds: float, seed: int, journal: IO[str] |
         stopped = True
 
     signal.signal(signal.SIGTERM, stop)
-    chance, written, until = random.Random(seed), 0, time.monotonic() + seconds  # noqa: S311 - not a secret
+    chance, written, until = random.Random(seed), 0, time.monotonic() + seconds
     with psycopg.connect(url, autocommit=True, application_name=f"orders-writer/{version}") as conn:
         while not stopped and time.monotonic() < until:
             line = write(conn, chance, version)
