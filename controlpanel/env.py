@@ -60,6 +60,10 @@ class Environment:
     """How long a worker may be silent before another takes its phase over."""
     verification_seconds: float
     """Time between two live verifications of a run, on the target's market clock."""
+    sign_off_seconds: float
+    """How long an approval counts before what it allows has happened."""
+    step_up_seconds: float
+    """How long a password given again counts."""
 
 
 def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Environment:
@@ -103,6 +107,8 @@ def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Envir
         sweep_seconds=_seconds(values, "SWEEP_SECONDS", default=60.0),
         lease_seconds=_seconds(values, "PHASEGATE_LEASE_SECONDS", default=30.0),
         verification_seconds=_seconds(values, "PHASEGATE_VERIFICATION_SECONDS", default=3600.0),
+        sign_off_seconds=_seconds(values, "PHASEGATE_SIGN_OFF_SECONDS", default=7 * 86_400.0),
+        step_up_seconds=_seconds(values, "PHASEGATE_STEP_UP_SECONDS", default=300.0),
     )
 
 

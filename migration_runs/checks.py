@@ -35,5 +35,5 @@ def rules_are_sane(**_: Any) -> list[CheckMessage]:
             id="migration_runs.E002",
         )
         for name in rules.TIMES
-        if not getattr(settings, name, 1) > 0
+        if not getattr(settings, name) > 0
     ]

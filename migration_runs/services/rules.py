@@ -6,23 +6,19 @@ from datetime import timedelta
 
 from django.conf import settings
 
-TIMES = (
-    "PHASEGATE_SIGN_OFF_DAYS",
-    "PHASEGATE_STEP_UP_SECONDS",
-    "PHASEGATE_LEASE_SECONDS",
-)
+TIMES = ("PHASEGATE_SIGN_OFF_SECONDS", "PHASEGATE_STEP_UP_SECONDS", "PHASEGATE_LEASE_SECONDS")
 
 
 def sign_off_valid() -> timedelta:
-    """How long an approval of a plan, or of a start, counts (PHASEGATE_SIGN_OFF_DAYS, default 7 days)."""
-    return timedelta(days=getattr(settings, "PHASEGATE_SIGN_OFF_DAYS", 7.0))
+    """How long an approval counts before what it allows has happened."""
+    return timedelta(seconds=settings.PHASEGATE_SIGN_OFF_SECONDS)
 
 
 def step_up_valid() -> timedelta:
-    """How long a proof of identity counts (PHASEGATE_STEP_UP_SECONDS, default 5 minutes)."""
-    return timedelta(seconds=getattr(settings, "PHASEGATE_STEP_UP_SECONDS", 300.0))
+    """How long a proof of identity counts."""
+    return timedelta(seconds=settings.PHASEGATE_STEP_UP_SECONDS)
 
 
 def lease() -> timedelta:
-    """How long a worker's lease lasts without renewal (PHASEGATE_LEASE_SECONDS, default 30 s)."""
-    return timedelta(seconds=getattr(settings, "PHASEGATE_LEASE_SECONDS", 30.0))
+    """How long a worker's lease lasts without renewal."""
+    return timedelta(seconds=settings.PHASEGATE_LEASE_SECONDS)

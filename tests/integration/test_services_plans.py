@@ -172,6 +172,6 @@ def test_app_role_that_is_the_owner_is_found_at_start_up(
 
 
 def test_time_of_the_rules_that_is_not_positive_is_found_at_start_up(settings: Any) -> None:
-    settings.PHASEGATE_SIGN_OFF_DAYS = 0
-    with pytest.raises(SystemCheckError, match="PHASEGATE_SIGN_OFF_DAYS must be greater than 0"):
+    settings.PHASEGATE_SIGN_OFF_SECONDS = 0
+    with pytest.raises(SystemCheckError, match="PHASEGATE_SIGN_OFF_SECONDS must be greater than 0"):
         call_command("check")
