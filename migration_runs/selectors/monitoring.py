@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from migration_runs.selectors.views import CheckView, RoundView, WindowView
 from migration_runs.services.window import WHOLE
 
 # The worst verdict of a round is what its tile shows.
+NEVER = "never"
 WORST = ("missed", "fail", "warn", "running", "due", "closed", "pass")
 
 
@@ -56,6 +58,8 @@ def _window(row: MonitoringWindow, due: list[DueCheck], plan: Plan) -> WindowVie
                 counts[verdict] += 1
     window = plan.runbook.window
     open_rounds = sum(any(view.market_open for view in round_view.checks) for round_view in views)
+    if row.ended_at is not None:  # what it still had to come will not be looked at
+        views = tuple(dataclasses.replace(v, verdict=NEVER) if v.verdict == "due" else v for v in views)
     return WindowView(
         number=row.number,
         started_at=row.started_at,

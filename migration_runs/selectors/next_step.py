@@ -15,7 +15,8 @@ from migration_runs.selectors.views import (
 )
 from migration_runs.services.offer import Action
 
-MAIN_VERBS = ("submit", "sign", "start", "resume", "retry", "pause", "send_back", "retry_rollback")
+STOPPING_VERBS = ("send_back", "pause", "pause_now")
+MAIN_VERBS = ("submit", "sign", "start", "resume", "retry", "retry_rollback", *STOPPING_VERBS)
 MONITORING = 8
 
 
@@ -32,7 +33,7 @@ class At:
     @property
     def yours(self) -> bool:
         """Whether the person who looks may do something that moves the run on."""
-        return any(action.allowed for action in self.beside if action.verb not in {"pause", "send_back"})
+        return any(action.allowed for action in self.beside if action.verb not in STOPPING_VERBS)
 
 
 Says = Callable[[At], NextStep]
@@ -49,9 +50,17 @@ def next_step(
 
     Looks at the run's state first, then at its phase's.
     """
-    beside = tuple(action for verb in MAIN_VERBS for action in allowed if action.verb == verb)
-    at = At(run, phase, matrix, window, beside)
+    at = At(run, phase, matrix, window, _beside(allowed))
     return BY_RUN[run.state](at) if run.state in BY_RUN else BY_PHASE[phase.state](at)
+
+
+def _beside(offered: Sequence[Action]) -> tuple[Action, ...]:
+    """Every allowed action that moves the run on or stops it; of other verbs one, locked, with its reason."""
+    beside: list[Action] = []
+    for verb in MAIN_VERBS:
+        of_verb = [action for action in offered if action.verb == verb]
+        beside += [action for action in of_verb if action.allowed] or of_verb[:1]
+    return tuple(beside)
 
 
 def _missing(at: At, gate: str) -> str:

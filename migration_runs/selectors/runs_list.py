@@ -8,6 +8,16 @@ from migration_runs import phases
 from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.selectors.run_page import BUSY
 from migration_runs.selectors.views import RunRow
+from migration_runs.states import RUN_FINAL
+
+
+def open_runs(at_most: int) -> list[RunRow]:
+    """Rows of the runs that are not over, newest first."""
+    runs = list(
+        Run.objects.exclude(state__in=RUN_FINAL).select_related("author", "plan").order_by("-id")[:at_most]
+    )
+    rows = run_rows(runs)
+    return [rows[run.pk] for run in runs]
 
 
 def run_rows(runs: list[Run]) -> dict[int, RunRow]:

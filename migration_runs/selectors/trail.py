@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from migration_runs.models import AuditEvent, Run
 from migration_runs.selectors.views import EventView
 
@@ -77,12 +79,22 @@ SAID = {
 REASONS = ("comment", "reason", "error", "evidence")
 
 
+GATE = re.compile(r"^(?:(plan)|(start|phase):([1-9]))(?= of )")
+
+
+def _said_gate(found: re.Match[str]) -> str:
+    plan, kind, number = found.groups()
+    if plan:
+        return "the plan"
+    return f"the start of phase {number}" if kind == "start" else f"phase {number}"
+
+
 def sentence(row: AuditEvent) -> str:
     """Who did what to which, in one line, with the reason, comment or evidence in quotes."""
     if row.action.startswith("refused."):
         done = f"was refused: {row.action.removeprefix('refused.').replace('_', ' ')} of {row.object}"
     else:
         words = SAID.get(row.action) or f"{row.action.replace('_', ' ').replace('.', ' ')} {{object}}"
-        done = words.format(object=row.object)
+        done = words.format(object=GATE.sub(_said_gate, row.object))
     said = next((str(row.detail[name]) for name in REASONS if row.detail.get(name)), "")
     return f"{row.actor} {done}" + (f": “{said}”" if said else "")

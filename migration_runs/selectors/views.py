@@ -185,7 +185,7 @@ class WindowView:
     @property
     def done_rounds(self) -> int:
         """Rounds whose checks all have a result."""
-        return sum(round_view.verdict not in {"due", "running"} for round_view in self.rounds)
+        return sum(round_view.verdict not in {"due", "running", "never"} for round_view in self.rounds)
 
     @property
     def broken(self) -> bool:
@@ -327,6 +327,22 @@ class RunView:
     log: tuple[LogLineView, ...]
     assignments: dict[str, str]
     dual_write: DualWriteStatus | None = None
+
+    @property
+    def verify(self) -> Action | None:
+        """Asking for a comparison of source and target, where there can be one."""
+        return self.action("verify")
+
+    @property
+    def rows_copied(self) -> int:
+        """Rows that copy steps have reported so far."""
+        copies = (step for phase in self.phases for step in phase.steps if step.kind == "copy")
+        return sum(step.done or 0 for step in copies)
+
+    @property
+    def steps_applied(self) -> int:
+        """Steps that are done and not undone: what a rollback goes through."""
+        return sum(step.state == "done" for phase in self.phases for step in phase.steps)
 
     def action(self, verb: str) -> Action | None:
         """The action with this verb, if it makes sense in this state at all."""

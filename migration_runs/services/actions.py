@@ -67,6 +67,10 @@ OFFERS = (
     Offer(
         "pause", "Pause", frozenset({S.IN_PROGRESS}), driving.may_pause, phase_states=frozenset({P.RUNNING}),
     ),
+    Offer(
+        "pause_now", "Pause now", frozenset({S.IN_PROGRESS, S.ON_HOLD}), partial(driving.may_pause, now=True),
+        phase_states=frozenset({P.RUNNING, P.PAUSING}),
+    ),
     Offer("hold", "Hold the run", frozenset({S.IN_PROGRESS}), driving.may_hold, asks_comment=True),
     Offer("verify", "Verify now", frozenset({S.IN_PROGRESS, S.ON_HOLD}), verification.may_request),
     Offer(

@@ -17,7 +17,8 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
-from migration_runs.selectors.views import RunView
+from migration_runs.selectors.runs_list import open_runs
+from migration_runs.selectors.views import PhaseView, RunRow, RunView
 from migration_runs.services.offer import Action
 
 register = template.Library()
@@ -54,6 +55,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "missed": ("is-missed", "missed", "missed"),
     "closed": ("is-closed", "closed", "closed"),
     "due": ("is-idle", "idle", "to come"),
+    "never": ("is-idle", "x", "not run"),
     "given": ("is-ok", "ok", "signed"),
     "void": ("is-warn", "warn", "void"),
     "refused": ("is-bad", "bad", "refused"),
@@ -65,6 +67,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "open": ("is-idle", "idle", "open"),
 }
 NOTHING = mark_safe("\N{EN DASH}")
+SHOWN_AT_START = 10
 TURNING = frozenset({"running", "undoing"})
 
 
@@ -82,6 +85,12 @@ def _look(state: str) -> tuple[str, str, str]:
     return STATES.get(state, ("is-idle", "idle", state.replace("_", " ")))
 
 
+@register.simple_tag
+def current_runs() -> list[RunRow]:
+    """Runs that are not over, newest first, at most ten."""
+    return open_runs(SHOWN_AT_START)
+
+
 @register.filter
 def css(state: str) -> str:
     """The state's CSS class, which sets the colours of whatever bears it."""
@@ -92,6 +101,13 @@ def css(state: str) -> str:
 def word(state: str) -> str:
     """The state in words."""
     return _look(state)[2]
+
+
+@register.filter
+def shown_state(phase: PhaseView, run: RunView) -> str:
+    """The phase's state; one that will not be started any more reads as pending."""
+    backwards = run.state in {"rolling_back", "rolled_back"}
+    return "pending" if backwards and phase.state == "ready" else phase.state
 
 
 @register.simple_tag
