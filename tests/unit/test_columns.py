@@ -120,7 +120,7 @@ def test_names_of_a_run_fit_into_what_postgresql_keeps_and_stay_apart() -> None:
     assert len(set(names)) == len(names)
 
 
-@given(st.text(alphabet=st.characters(blacklist_characters="\x00", blacklist_categories=("Cs",))))
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00")))
 def test_no_constant_ends_the_function_early(value: str) -> None:
     move = MOVE.model_copy(update={"columns": {**MOVE.columns, "origin": Const(const=value)}})
     made = mirror_functions.function(replace(SHAPE, move=move), "forward", "mirror", runner="runner")
