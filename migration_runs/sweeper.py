@@ -20,7 +20,7 @@ from migration_runs.services import checks as check_services
 from migration_runs.services import clock
 from migration_runs.states import PHASE_WORKING, PhaseState, RunState, StepState
 
-MIN_VERIFICATION_S = 2.0
+MIN_VERIFICATION_S = 3.0
 """Real seconds between two live verifications at least, however compressed the target's clock is."""
 
 VERIFICATION_SHARE = 4

@@ -231,7 +231,7 @@ def _go_on(at: Situation) -> None:
     """
     _forget(at)
     window = at.window
-    if window is None or not is_watched(at):
+    if window is None or not is_watched(at) or _goes_on_by_itself(at, window):
         return
     if window.ended_at is None and verdict_of(at).whole:
         waking.wake(at.phase(MONITORING))
@@ -245,6 +245,16 @@ def _go_on(at: Situation) -> None:
     number = max(last, elapsed // rule.interval) + 1
     _add_rounds(at, window, first=number, last=number)
     _forget(at)
+
+
+def _goes_on_by_itself(at: Situation, window: MonitoringWindow) -> bool:
+    """Whether a check that is to come will bring us here again, so that nothing is to be decided yet.
+
+    Most results come in the middle of a round: judging the whole window each time would cost more than them.
+    """
+    now = clock.database_now()
+    ahead = window.checks.filter(state__in=OPEN).order_by("due_at").values_list("due_at", flat=True).first()
+    return ahead is not None and (ahead <= now or now - window.started_at < WindowRule.of(at.plan).length)
 
 
 def _forget(at: Situation) -> None:

@@ -195,7 +195,7 @@ def test_an_alias_that_this_worker_does_not_know_is_said_by_its_variable(
 
 def test_verification_follows_the_last_one_by_a_share_of_its_own_time() -> None:
     """A comparison that takes long on a compressed clock must not run back to back."""
-    assert sweeper._verification_period(3600.0, 0.1) == timedelta(seconds=2)
+    assert sweeper._verification_period(3600.0, 0.1) == timedelta(seconds=3)
     assert sweeper._verification_period(3600.0, 10.0) == timedelta(seconds=40)
 
 
