@@ -1,0 +1,1 @@
+"""What `manage.py` commands of this app share: the terminal and how runs read in it."""

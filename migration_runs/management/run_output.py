@@ -28,9 +28,13 @@ def run_text(view: RunView) -> str:
         table.add_column(heading)
     for phase in view.phases:
         table.add_row(
-            str(phase.number), phase.key, phase.state.replace("_", " "), f"{phase.steps_done}/{len(phase.steps)}",
-            f"{phase.owner} ({phase.owner_role})", ", ".join(phase.signed_by),
-        )  # fmt: skip
+            str(phase.number),
+            phase.key,
+            phase.state.replace("_", " "),
+            f"{phase.steps_done}/{len(phase.steps)}",
+            f"{phase.owner} ({phase.owner_role})",
+            ", ".join(phase.signed_by),
+        )
     lines.append(_drawn(table))
     lines += _details(view.current)
     return "\n".join(line for line in lines if line)
@@ -42,11 +46,16 @@ def _details(phase: PhaseView) -> list[str]:
         lines.append(f"waiting: {phase.waiting}")
     if phase.worker_lost_s:
         lines.append(f"worker lost {phase.worker_lost_s:.0f} s ago; another one takes over")
-    for step in phase.steps:
-        if step.total and step.state in {"running", "undoing"}:
-            lines.append(
-                f"{step.place} {step.title}: {step.done:,} of {step.total:,} {step.unit} {step.note}".rstrip()
-            )
+    lines += [
+        f"{step.place} {step.title}: {step.done or 0:,} of {step.total:,} {step.unit} {step.note}".rstrip()
+        for step in phase.steps
+        if step.total and step.state in {"running", "undoing"}
+    ]
+    lines += [
+        f"asks {step.confirm_role}: {step.confirm_text} (run tick ID {step.key} --evidence TEXT)"
+        for step in phase.steps
+        if step.state == "waiting" and step.confirm_text and not step.confirmed_by
+    ]
     for label, text in (("error", phase.error), ("kept", phase.kept), ("do next", phase.next_step)):
         if text:
             lines.append(f"{label}: {text}")
@@ -54,7 +63,7 @@ def _details(phase: PhaseView) -> list[str]:
 
 
 def run_json(view: RunView) -> dict[str, Any]:
-    """A run for programs. SQL texts and log lines are left out: ``run logs`` and ``runbook show`` have them."""
+    """A run for programs, without SQL texts and log lines: ``runbook show`` and ``run logs`` have them."""
     body = asdict(view)
     for phase in (*body["phases"], body["current"]):
         for step in phase["steps"]:
@@ -100,6 +109,11 @@ def log_text(lines: Iterable[LogLineView]) -> str:
 def log_json(lines: Iterable[LogLineView]) -> dict[str, Any]:
     """A log for programs."""
     return {"lines": [asdict(line) for line in lines]}
+
+
+def preview_json(preview: RollbackPreview) -> dict[str, Any]:
+    """What a rollback would do now, for programs."""
+    return asdict(preview)
 
 
 def preview_text(preview: RollbackPreview) -> str:

@@ -1,35 +1,31 @@
-"""``manage.py run``: everything that a person can do with a run, in a terminal. The services are the web's own.
+"""``manage.py run``: everything that a person can do with a run, in a terminal, by the web's own services.
 
 Exit codes: 0 done, 1 refused or failed (the reason on stderr), 2 wrong usage.
 """
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import pwd
-import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError
 
 from migration_runs import menu
-from migration_runs.exceptions import EngineError, PhasegateError, Refused
-from migration_runs.management import run_output
+from migration_runs.exceptions import PhasegateError, Refused
+from migration_runs.management import run_output, terminal
 from migration_runs.models import Run
+from migration_runs.phases import PHASES, Role
 from migration_runs.selectors import rollback
 from migration_runs.selectors.run_page import log_lines, run_view
 from migration_runs.selectors.runs_list import run_rows
-from migration_runs.selectors.views import Action, RunView
-from migration_runs.services import confirmations, plans, readiness, step_up
-from migration_runs.services.step_up import StepUp
+from migration_runs.selectors.views import RunView
+from migration_runs.services import confirmations, plans, readiness
+from migration_runs.services.offer import Action
 
 # Command line name → verb of the table that the web uses too.
 COMMANDS = {
@@ -47,42 +43,34 @@ COMMANDS = {
     "cancel": "cancel",
     "seal": "seal",
 }
+READING = {"show": "where a run stands", "logs": "a run's log", "list": "all runs, or the one named"}
 SETTLED = frozenset(
     {"awaiting_sign_off", "done", "failed", "paused", "undone", "undo_failed", "ready", "pending"}
 )
 POLL_SECONDS = 0.3
+Person = tuple[User, str]
+"""An account, and how the panel knows that it is its person who asks."""
 
 
 class Command(BaseCommand):
     """Write, sign, drive, hold and roll back runs."""
 
-    help = __doc__.splitlines()[0] if __doc__ else ""
+    help = "Write, sign, drive, hold and roll back runs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One subcommand per verb; all take --as, --json and --wait."""
         commands = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         new = commands.add_parser("new", help="write a run: a draft with its plan frozen")
-        new.add_argument("--runbook", required=True, metavar="SLUG")
-        new.add_argument("--target", required=True, metavar="ALIAS")
-        new.add_argument("--data-decision", required=True, choices=["keep", "delete"])
-        new.add_argument("--param", action="append", default=[], metavar="K=V", type=_pair)
-        new.add_argument(
-            "--clock-speed", type=float, default=1.0, help="speed of the target's market clock (default 1)"
-        )
-        new.add_argument(
-            "--planned-start", type=_moment, help="UTC, for example 2026-03-05T18:00 (default: now)"
-        )
+        _new_arguments(new)
         for name, verb in COMMANDS.items():
             command = commands.add_parser(name, help=menu.MENU[verb].consequence)
             command.add_argument("run_id", type=int, metavar="ID")
-            command.add_argument("--phase", type=int, choices=range(1, 10), metavar="N")
-            command.add_argument("--role")
+            command.add_argument("--phase", type=int, choices=range(1, len(PHASES) + 1), metavar="N")
+            command.add_argument("--role", choices=[role.value for role in Role])
             command.add_argument("--evidence", default="", metavar="TEXT")
             command.add_argument("--comment", default="", metavar="TEXT")
             if name == "pause":
-                command.add_argument(
-                    "--now", action="store_true", help="cancel the statement that is running"
-                )
+                command.add_argument("--now", action="store_true", help="cancel the statement that runs")
             if name == "sign":
                 command.add_argument("--refuse", action="store_true", help="refuse the signature instead")
                 command.add_argument("--digest", help="sign only if this is the plan's digest")
@@ -92,216 +80,216 @@ class Command(BaseCommand):
         ticking.add_argument("run_id", type=int, metavar="ID")
         ticking.add_argument("item", metavar="ITEM", help="a readiness item's or a confirm step's key")
         ticking.add_argument("--evidence", default="", metavar="TEXT")
-        for name, text in (("show", "where a run stands"), ("logs", "a run's log"), ("list", "all runs")):
+        for name, text in READING.items():
             command = commands.add_parser(name, help=text)
-            command.add_argument("run_id", type=int, metavar="ID", nargs="?" if name == "list" else None)
+            command.add_argument("run_id", type=int, metavar="ID", nargs="?", help="default: the newest run")
         for command in commands.choices.values():
-            command.add_argument("--as", dest="person", metavar="USER", help="act as this account (see docs)")
+            command.add_argument("--as", dest="person", metavar="USER", help="act as this account")
             command.add_argument("--json", action="store_true", help="one JSON object on stdout")
             command.add_argument("--wait", action="store_true", help="wait until the phase has settled")
 
-    def handle(self, *, verb: str, **options: Any) -> None:  # type: ignore[override]
+    def handle(self, *_: Any, **options: Any) -> None:
         """Do it as the person; every refusal ends with its reason on stderr and exit code 1."""
-        terminal = Terminal(self.stdout, self.stderr, as_json=options["json"])
         try:
-            person, how = who(options["person"])
-            if verb == "list":
-                terminal.runs()
-                return
-            if verb == "logs":
-                terminal.logs(options["run_id"])
-                return
-            run_id = self._act(verb, options, person, how, terminal)
-            view = _settled(run_id, person) if options["wait"] else run_view(run_id, person=person)
-            terminal.run(view)
+            asked = terminal.who(options["person"])
+            self._answer(options, asked)
         except Run.DoesNotExist:
-            raise CommandError(f"there is no run {options.get('run_id')}") from None
-        except (Refused, EngineError, PhasegateError) as error:
-            raise CommandError(str(error)) from error
-        if options["wait"] and view.current.state in {"failed", "undo_failed"}:
-            raise CommandError(f"phase {view.current.number} failed: {view.current.error}")
+            self._fail(options, f"There is no run {options['run_id'] or 'yet'}.")
+        except Refused as refusal:
+            self._fail(options, str(refusal), rule=refusal.rule)
+        except PhasegateError as error:
+            self._fail(options, str(error))
+        except KeyboardInterrupt:
+            raise CommandError("Stopped waiting. The run goes on without you.", returncode=130) from None
 
-    def _act(self, verb: str, options: dict[str, Any], person: User, how: str, terminal: Terminal) -> int:
-        if verb == "new":
-            run = plans.create_run(
-                runbook_slug=options["runbook"],
-                target=options["target"],
-                data_decision=options["data_decision"],
-                parameters=dict(options["param"]),
-                clock_speed=options["clock_speed"],
-                planned_start=options["planned_start"],
-                author=person,
-                how=how,
+    def _answer(self, options: dict[str, Any], asked: Person) -> None:
+        verb = options["verb"]
+        if verb in READING or options.get("preview"):
+            terminal.require_reader(asked[0])
+        if verb == "list":
+            self._list(options)
+        elif verb == "logs":
+            lines = log_lines(_run_id(options))
+            self._write(options, lambda: run_output.log_json(lines), lambda: run_output.log_text(lines))
+        elif options.get("preview"):
+            foreseen = rollback.preview(options["run_id"])
+            self._write(
+                options,
+                lambda: run_output.preview_json(foreseen),
+                lambda: run_output.preview_text(foreseen),
             )
-            return run.pk
-        run_id: int = options["run_id"]
-        if verb == "show":
-            return run_id
-        if verb == "tick":
-            _tick(run_id, options["item"], options["evidence"], person, how)
-            return run_id
-        if verb == "rollback" and options["preview"]:
-            terminal.preview(rollback.preview(run_id))
-            return run_id
-        name = "pause_now" if verb == "pause" and options["now"] else COMMANDS[verb]
-        perform(menu.MENU[name], run_view(run_id, person=person), options, person, how)
-        return run_id
+        else:
+            run_id = _act(verb, options, asked)
+            view = settled(run_id, asked[0]) if options["wait"] else run_view(run_id, person=asked[0])
+            problem = _problem(view, verb) if options["wait"] else ""
+            self._write(options, lambda: run_output.run_json(view), lambda: run_output.run_text(view))
+            if problem:
+                raise CommandError(problem)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        runs = Run.objects.select_related("author", "plan").order_by("-id")
+        if options["run_id"] is not None:
+            runs = runs.filter(pk=_run_id(options))
+        rows = list(run_rows(list(runs)).values())
+        self._write(options, lambda: run_output.rows_json(rows), lambda: run_output.rows_text(rows))
+
+    def _write(self, options: dict[str, Any], as_json: Callable[[], Any], as_text: Callable[[], str]) -> None:
+        self.stdout.write(json.dumps(as_json(), default=str) if options["json"] else as_text())
+
+    def _fail(self, options: dict[str, Any], reason: str, *, rule: str = "") -> NoReturn:
+        if options["json"]:
+            self.stdout.write(json.dumps({"error": reason, "rule": rule}))
+        raise CommandError(reason)
 
 
-def perform(verb: menu.Verb, view: RunView, options: dict[str, Any], person: User, how: str) -> None:
-    """Use a verb on a run, asking at the terminal for the run's name and the password where it wants them."""
-    gate = _gate(view, options) if verb.name == "sign" else None
-    action = next((a for a in view.actions if a.verb == verb.name and (gate is None or a.gate == gate)), None)
-    typed_name = (
-        _ask(f"Type the run's name ({view.name}) to {verb.title.lower()}: ") if verb.typed_name else ""
+def _new_arguments(new: ArgumentParser) -> None:
+    new.add_argument("--runbook", required=True, metavar="SLUG")
+    new.add_argument("--target", required=True, metavar="ALIAS")
+    new.add_argument("--data-decision", required=True, choices=["keep", "delete"])
+    new.add_argument("--param", action="append", default=[], metavar="K=V", type=_pair)
+    new.add_argument(
+        "--assign", action="append", default=[], metavar="ROLE=USER", type=_pair,
+        help="the person for a role that several have",
+    )  # fmt: skip
+    new.add_argument(
+        "--clock-speed", type=float, default=1.0, help="speed of the target's market clock (default 1)"
     )
-    proof = _prove(person) if verb.step_up or (action is not None and action.needs_step_up) else None
+    new.add_argument("--planned-start", type=_moment, help="UTC, as 2026-03-05T18:00 (default: now)")
+
+
+def _run_id(options: dict[str, Any]) -> int:
+    """The run that was named, else the newest. Raises Run.DoesNotExist."""
+    if options["run_id"] is None:
+        return Run.objects.latest("id").pk
+    return Run.objects.get(pk=options["run_id"]).pk
+
+
+def _act(verb: str, options: dict[str, Any], asked: Person) -> int:
+    """Do what was asked; the run's id."""
+    person, how = asked
+    if verb == "new":
+        run = plans.create_run(
+            runbook_slug=options["runbook"],
+            target=options["target"],
+            data_decision=options["data_decision"],
+            parameters=dict(options["param"]),
+            clock_speed=options["clock_speed"],
+            planned_start=options["planned_start"],
+            assignments={role: _account(name) for role, name in options["assign"]},
+            author=person,
+            how=how,
+        )
+        return run.pk
+    run_id = _run_id(options)
+    if verb == "tick":
+        _tick(run_id, options["item"], options["evidence"], asked)
+    elif verb != "show":
+        name = "pause_now" if verb == "pause" and options["now"] else COMMANDS[verb]
+        _perform(menu.MENU[name], run_view(run_id, person=person), options, asked)
+    return run_id
+
+
+def _perform(verb: menu.Verb, view: RunView, options: dict[str, Any], asked: Person) -> None:
+    """Use a verb on a run, asking for the run's name and the password where it wants them.
+
+    Nothing is asked of who would be refused anyway: the service says so at once, and keeps record of it.
+    """
+    person, how = asked
+    refuse = options.get("refuse", False)
+    gate = _gate(view, options) if verb.name == "sign" else None
+    offered = [a for a in view.actions if a.verb == verb.name and gate in {None, a.gate}]
+    allowed = next((action for action in offered if action.allowed), None)
+    name, proof = "", None
+    if allowed is not None and verb.typed_name:
+        name = terminal.ask(f"Type the run's name ({view.name}) to {verb.title.lower()}: ")
+    if allowed is not None and not refuse and (verb.step_up or allowed.needs_step_up):
+        proof = terminal.prove(person)
+    phase = options["phase"]
     verb.perform(
         menu.Request(
             run_id=view.id,
             person=person,
             how=how,
-            phase=options.get("phase") or view.current.number,
+            phase=phase or (view.current.number if verb.name == "start" else None),
             gate=gate,
-            role=options.get("role"),
+            role=options["role"],
             digest=options.get("digest") or view.digest,
-            comment=options.get("comment") or options.get("evidence") or "",
-            typed_name=typed_name,
-            approve=not options.get("refuse", False),
+            comment=options["comment"] or options["evidence"],
+            typed_name=name,
+            approve=not refuse,
             step_up=proof,
         )
     )
 
 
 def _gate(view: RunView, options: dict[str, Any]) -> str:
-    """The gate that ``sign`` means: the plan without --phase; with it, the start of a phase that is ready, or its end."""
-    number = options.get("phase")
+    """The gate that ``sign`` means: the plan's without --phase; with it, the phase's start or its end."""
+    number = options["phase"]
     if number is None:
         return "plan"
-    wanted: list[Action] = [a for a in view.actions if a.verb == "sign" and a.gate in {f"start:{number}", f"phase:{number}"}]  # fmt: skip
-    open_now = next((a.gate for a in wanted if a.allowed), None) or next((a.gate for a in wanted), None)
-    return open_now or f"phase:{number}"
+    start, end = f"start:{number}", f"phase:{number}"
+    offered: list[Action] = [a for a in view.actions if a.verb == "sign" and a.gate in {start, end}]
+    first = next((a for a in offered if a.allowed), None) or next(iter(offered), None)
+    return first.gate if first is not None and first.gate else end
 
 
-def _tick(run_id: int, item: str, evidence: str, person: User, how: str) -> None:
-    """A readiness item of that key, or else the confirm step of that key that waits."""
+def _tick(run_id: int, item: str, evidence: str, asked: Person) -> None:
+    """Tick the readiness item of that key, or else confirm the step of that key."""
+    person, how = asked
     view = run_view(run_id, person=person)
     if any(line.key == item for line in view.readiness):
         readiness.tick(run_id, item=item, evidence=evidence, person=person, how=how)
         return
-    for phase in view.phases:
-        if any(step.key == item and step.confirm_role is not None for step in phase.steps):
-            confirmations.confirm(
-                run_id, phase=phase.number, step=item, evidence=evidence, person=person, how=how
-            )
-            return
-    raise Refused(f"run {view.name} has no readiness item and no confirm step called '{item}'", rule="item")
+    steps = [(p, s) for p in view.phases for s in p.steps if s.key == item and s.confirm_role is not None]
+    if not steps:
+        raise Refused(f"{view.name} has no readiness item and no confirm step '{item}'.", rule="item")
+    phase, _ = next(((p, s) for p, s in steps if s.state == "waiting"), steps[0])
+    confirmations.confirm(run_id, phase=phase.number, step=item, evidence=evidence, person=person, how=how)
 
 
-def _settled(run_id: int, person: User) -> RunView:
-    """The run once nothing is at work: a person, a signature, a window or the end is next."""
+def settled(run_id: int, person: User) -> RunView:
+    """The run once nothing is at work: a person, a signature or the end is next."""
     while True:
         view = run_view(run_id, person=person)
         rolling = view.state == "rolling_back" and view.current.state != "undo_failed"
-        if not rolling and view.current.state in SETTLED:
-            return view
-        if view.current.waiting and view.current.state in {"running", "undoing"} and _needs_person(view):
+        if (not rolling and view.current.state in SETTLED) or _waits_for_person(view):
             return view
         time.sleep(POLL_SECONDS)
 
 
-def _needs_person(view: RunView) -> bool:
-    return any(
+def _waits_for_person(view: RunView) -> bool:
+    return view.current.state in {"running", "undoing"} and any(
         step.state == "waiting" and step.confirm_text and not step.confirmed_by for step in view.current.steps
     )
 
 
-def who(name: str | None) -> tuple[User, str]:
-    """The account to act as, and how the panel knows: ``demo`` for --as in demo mode, else the mapped shell user.
+def _problem(view: RunView, verb: str) -> str:
+    """What went wrong while it was waited for; empty when nothing did."""
+    phase = view.current
+    if phase.state in {"failed", "undo_failed"}:
+        return f"Phase {phase.number} {phase.state.replace('_', ' ')}: {phase.error}"
+    if view.state == "on_hold" and verb not in {"hold", "pause", "show"}:
+        return f"{view.name} is on hold: {view.hold_reason}"
+    return ""
 
-    Raises Refused when neither applies: a name on a command line is no proof of a person.
-    """
-    shell = _shell_user()
-    mapped = settings.PHASEGATE_SHELL_USERS.get(shell)
-    if name is None and mapped is None:
-        raise Refused(
-            f"shell user {shell} is not mapped to an account: set PHASEGATE_SHELL_USERS to {shell}=ACCOUNT"
-            + (", or name one with --as" if settings.PHASEGATE_DEMO else ""),
-            rule="identity",
-        )
-    if name is not None and name != mapped and not settings.PHASEGATE_DEMO:
-        raise Refused(
-            f"--as {name} is refused: it works in demo mode, or for the account to which the shell user is mapped",
-            rule="identity",
-        )
-    username = name or mapped
-    person = User.objects.filter(username=username, is_active=True).first()
+
+def _account(name: str) -> User:
+    person = User.objects.filter(username=name, is_active=True).first()
     if person is None:
-        raise Refused(f"there is no active account '{username}'", rule="identity")
-    return person, f"shell:{shell}" if username == mapped else "demo"
-
-
-def _shell_user() -> str:
-    """Who runs this process, as the operating system knows it; the environment's USER proves nothing."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
-def _prove(person: User) -> StepUp:
-    return step_up.prove(person, password=_ask(f"Password of {person.username}: ", secret=True))
-
-
-def _ask(prompt: str, *, secret: bool = False) -> str:
-    """An answer from the terminal, or a line of standard input where there is none (a pipe in a script)."""
-    if sys.stdin.isatty():
-        return getpass.getpass(prompt) if secret else input(prompt)
-    line = sys.stdin.readline()
-    if not line:
-        raise Refused(f"{prompt.strip().rstrip(':')}: nothing was typed", rule="step-up")
-    return line.rstrip("\n")
+        raise Refused(f"There is no active account '{name}'.", rule="assign")
+    return person
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"'{text}' is not NAME=VALUE")
     return name, value
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"'{text}' is no moment like 2026-03-05T18:00") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-class Terminal:
-    """Writes runs for people, or one JSON object for programs."""
-
-    def __init__(self, stdout: OutputWrapper, stderr: OutputWrapper, *, as_json: bool) -> None:
-        self._stdout = stdout
-        self._stderr = stderr
-        self._as_json = as_json
-
-    def run(self, view: RunView) -> None:
-        """Where a run stands."""
-        self._write(lambda: run_output.run_json(view), lambda: run_output.run_text(view))
-
-    def runs(self) -> None:
-        """All runs, newest first."""
-        rows = run_rows(list(Run.objects.select_related("author", "plan").order_by("-id")))
-        self._write(lambda: run_output.rows_json(rows.values()), lambda: run_output.rows_text(rows.values()))
-
-    def logs(self, run_id: int) -> None:
-        """A run's whole log."""
-        Run.objects.get(pk=run_id)
-        lines = log_lines(run_id)
-        self._write(lambda: run_output.log_json(lines), lambda: run_output.log_text(lines))
-
-    def preview(self, preview: Any) -> None:
-        """What a rollback would do."""
-        if not self._as_json:
-            self._stdout.write(run_output.preview_text(preview))
-
-    def _write(self, as_json: Callable[[], Any], as_text: Callable[[], str]) -> None:
-        self._stdout.write(json.dumps(as_json(), default=str) if self._as_json else as_text())
