@@ -21,7 +21,7 @@ from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.models import DueCheck, LogLine, PhaseRun, Run, VerificationReport
 from migration_runs.reporting import ChunkReporter, TokenHold
 from migration_runs.services import checks as check_services
-from migration_runs.services import rules
+from migration_runs.services import rules, sealing
 from migration_runs.services import verification as verification_services
 from migration_runs.states import PhaseState, RunState, StepState
 
@@ -172,18 +172,25 @@ def _tell_once(run_id: int, text: str) -> None:
 
 
 def give_up_ledger(run_id: int) -> bool:
-    """Take a sealed run's ledger off the target; whether it is gone. Nothing for a run in any other state."""
+    """Take a sealed run's ledger off the target; whether it is gone. Nothing for a run in any other state.
+
+    Safe to do twice: a worker that dies between the target and the record is followed by another.
+    """
     run = Run.objects.get(pk=run_id)
     if run.state != RunState.SEALED:
         return False
+    if run.ledger_gone_at is not None:
+        return True
+    worker = work.worker_name()
     try:
-        session = connection.application_name(run.uid, work.worker_name())
+        session = connection.application_name(run.uid, worker)
         with connection.connect(work.target_url(run.target), application_name=session) as conn:
             ledger.drop_run(conn, run.uid)
     except (EngineError, psycopg.Error) as error:
         logger.warning("the ledger of %s stays for now: %s", run.name, type(error).__name__)
-        QuietReporter(run_id).log("warn", f"the run's ledger could not be dropped: {_reason(error)}")
+        _tell_once(run_id, f"the run's ledger could not be dropped: {_reason(error)}")
         return False
+    sealing.record_ledger_gone(run_id, worker=worker)
     QuietReporter(run_id).log("info", "the run's ledger was dropped from the target")
     return True
 

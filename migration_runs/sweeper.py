@@ -48,6 +48,7 @@ def hints() -> Iterator[Hint]:
     yield from checks_due()
     yield from runs_to_drain()
     yield from runs_to_verify()
+    yield from ledgers_to_give_up()
 
 
 def phases_to_work_on() -> Iterator[Hint]:
@@ -94,6 +95,13 @@ def runs_to_verify() -> Iterator[Hint]:
         last = VerificationReport.objects.filter(run_id=pk).order_by("-id").values("at", "seconds").first()
         if last is None or now - last["at"] >= _verification_period(float(speed), float(last["seconds"])):
             yield Hint("verify_when_due", pk)
+
+
+def ledgers_to_give_up() -> Iterator[Hint]:
+    """Sealed runs of which nobody has said that their ledger is gone from the target."""
+    runs = Run.objects.filter(state=RunState.SEALED, ledger_gone_at=None)
+    for pk in runs.values_list("pk", flat=True):
+        yield Hint("give_up_ledger", pk)
 
 
 def verification_due(run_id: int) -> bool:

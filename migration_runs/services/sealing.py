@@ -1,15 +1,16 @@
-"""Sealing: the time in which a completed run could be rolled back ends."""
+"""Sealing: the time in which a completed run could be rolled back ends, and its ledger leaves the target."""
 
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
 from migration_runs import dispatch
 from migration_runs.exceptions import IllegalMove, Refused
 from migration_runs.models import Run
 from migration_runs.phases import Role
-from migration_runs.services import gates, people, situation
+from migration_runs.services import audit, gates, people, situation
 from migration_runs.services.moves import move_run
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -43,3 +44,23 @@ def seal_run(run_id: int, *, person: User, how: str) -> Run:
     move_run(at.run, "seal", actor=actor)
     dispatch.after_commit("give_up_ledger", at.run.pk)
     return at.run
+
+
+def record_ledger_gone(run_id: int, *, worker: str) -> None:
+    """Keep when a sealed run's ledger was taken off the target. The first time counts: messages come twice.
+
+    Raises IllegalMove for a run that is not sealed: without its ledger it could not be rolled back.
+    """
+    actor = people.worker_actor(worker)
+    with transaction.atomic():
+        run = situation.lock(run_id).run
+        if run.state != RunState.SEALED:
+            raise IllegalMove(
+                f"{run.name} is {gates.words(run.state)}: only a sealed run does without its ledger.",
+                rule="state",
+            )
+        if run.ledger_gone_at is not None:
+            return
+        run.ledger_gone_at = timezone.now()
+        run.save()
+        audit.append(actor=actor, run=run, action="run.ledger_gone", object=run.name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from controlpanel.embedded_databases import ControlUrls
-from migration_runs import sweeper
-from migration_runs.models import PhaseRun, StepRun, VerificationReport
+from controlpanel.embedded_databases import ControlUrls, TargetUrls
+from migration_runs import beside, execution, sweeper
+from migration_runs.models import PhaseRun, Run, StepRun, VerificationReport
 from migration_runs.services import leases
 from migration_runs.sweeper import Hint
 from tests import plans, runs
@@ -119,3 +120,23 @@ def test_a_copied_run_is_verified_at_the_markets_pace(
 def test_a_run_before_its_copy_or_in_cleanup_is_not_verified(control_db: ControlUrls, number: int) -> None:
     runs.run_in_phase(plans.plan(), number=number)
     assert list(sweeper.runs_to_verify()) == []
+
+
+def test_a_sealed_run_whose_message_was_lost_still_gives_up_its_ledger(
+    control_db: ControlUrls, target: TargetUrls
+) -> None:
+    """Sealed, and the hint that followed the commit never arrived."""
+    runs.make_tables(target.owner_url)
+    phase = runs.run_in_phase(plans.plan({1: [plans.sql_step("one", "SELECT 1")]}))
+    execution.execute(phase.pk)
+    run = Run.objects.get(pk=phase.run_id)
+    for verb in ("complete", "seal"):
+        assert list(sweeper.ledgers_to_give_up()) == []
+        getattr(run, verb)()
+        run.save()
+    hint = Hint("give_up_ledger", run.pk)
+    assert hint in sweeper.hints()
+    assert beside.give_up_ledger(hint.object_id)
+    assert hint not in sweeper.hints()
+    with psycopg.connect(target.runner_url) as conn:
+        assert conn.execute("SELECT to_regnamespace('phasegate')").fetchone() == (None,)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from migration_runs import beside, execution
 from migration_runs.engine import connection
-from migration_runs.exceptions import LeaseLost
+from migration_runs.exceptions import IllegalMove, LeaseLost
 from migration_runs.models import AuditEvent, LogLine, PhaseRun, Run, StepRun
 from migration_runs.reporting import outlast
-from migration_runs.services import leases
+from migration_runs.services import leases, sealing
 from tests import plans, runs
 
 
@@ -178,6 +178,38 @@ def test_a_sealed_runs_ledger_is_given_up_and_no_other_ones(
         getattr(run, verb)()
         run.save()
     assert beside.give_up_ledger(phase.run_id)
+    gone_at = Run.objects.get(pk=run.pk).ledger_gone_at
+    assert gone_at is not None
     assert beside.give_up_ledger(phase.run_id)
+    assert Run.objects.get(pk=run.pk).ledger_gone_at == gone_at
+    assert AuditEvent.objects.filter(action="run.ledger_gone").count() == 1
     with psycopg.connect(target.runner_url) as conn:
         assert conn.execute("SELECT to_regnamespace('phasegate')").fetchone() == (None,)
+
+
+def test_a_ledger_that_cannot_be_given_up_now_is_tried_again_and_told_once(
+    control_db: ControlUrls, target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.make_tables(target.owner_url)
+    phase = runs.run_in_phase(plans.plan({1: [_effect("one")]}))
+    execution.execute(phase.pk)
+    run = Run.objects.get(pk=phase.run_id)
+    for verb in ("complete", "seal"):
+        getattr(run, verb)()
+        run.save()
+    monkeypatch.setitem(settings.TARGETS, "bars", "postgresql://nobody:sesame@127.0.0.1:1/away")
+    assert not beside.give_up_ledger(run.pk)
+    assert not beside.give_up_ledger(run.pk)
+    assert Run.objects.get(pk=run.pk).ledger_gone_at is None
+    told = LogLine.objects.filter(text__contains="ledger could not be dropped")
+    assert len(told) == 1
+    assert "sesame" not in told[0].text
+    monkeypatch.setitem(settings.TARGETS, "bars", target.runner_url)
+    assert beside.give_up_ledger(run.pk)
+
+
+def test_a_run_that_is_not_sealed_keeps_its_ledger_whoever_says_it_is_gone(control_db: ControlUrls) -> None:
+    phase = runs.run_in_phase(plans.plan())
+    with pytest.raises(IllegalMove, match="only a sealed run"):
+        sealing.record_ledger_gone(phase.run_id, worker="worker-1")
+    assert Run.objects.get(pk=phase.run_id).ledger_gone_at is None
