@@ -45,9 +45,9 @@ class EngineRun:
                     self.memory.confirmations[step.key, False] = "build 42"
                     self.memory.confirmations[step.key, True] = "build 41"
 
-    def job(self, phase: int) -> Job:
-        """The next worker's job."""
-        self.token += 1
+    def job(self, phase: int, *, claims: bool = False) -> Job:
+        """A job of the next worker, who claims the phase, or of one that works under the last claim."""
+        self.token += claims
         return Job(
             run_uid=self.uid,
             run_name=f"{self.plan.runbook.slug}-1",
@@ -73,19 +73,18 @@ class EngineRun:
 
     def attempt(self, phase: int) -> Outcome:
         """Carry out one phase until it no longer waits."""
-        return self._wait(lambda: runner.run_phase(self.job(phase), self.memory))
+        return self._wait(lambda: runner.run_phase(self.job(phase, claims=True), self.memory))
 
     def undo(self, *phases: int) -> None:
         """Take these phases back; each must finish."""
         for phase in phases:
-            outcome = self._wait(lambda: runner.undo_phase(self.job(phase), self.memory))  # noqa: B023 - used at once
+            outcome = self._wait(lambda: runner.undo_phase(self.job(phase, claims=True), self.memory))  # noqa: B023 - used at once
             assert outcome.status == "finished", (
                 f"undoing {phase}: {outcome.step}: {outcome.error or outcome.waiting}"
             )
 
     def drain(self) -> None:
         """Drain touched keys once, as the panel's own task does."""
-        self.token -= 1  # draining is fenced by the token of the last worker; it claims nothing itself
         drain.drain(self.job(8), self.memory)
 
     def query(self, text: str, parameters: Any = None) -> list[tuple[Any, ...]]:

@@ -223,8 +223,8 @@ def test_defect_08_wrong_values_in_the_target_are_found_before_the_copy(
 ) -> None:
     execute(
         bars_target,
-        "INSERT INTO public.data_bars (canonical_symbol, timeframe, ts_utc, open, high, low, close, is_partial,"
-        " source, ingested_at, raw)"
+        "INSERT INTO public.data_bars (canonical_symbol, timeframe, ts_utc, open, high, low, close,"
+        " is_partial, source, ingested_at, raw)"
         " SELECT canonical_symbol, timeframe, ts_utc, open, high, low, close + 1, false, 'synthetic', now(),"
         f' \'{{"kind": "dxy"}}\' {SOURCE} AND deleted_at IS NULL ORDER BY ts_utc LIMIT 1',
     )

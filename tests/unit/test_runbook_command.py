@@ -52,7 +52,7 @@ def test_check_of_a_folder_that_is_not_there_ends_with_one(
 
 
 def test_no_verb_is_a_usage_error() -> None:
-    with pytest.raises(CommandError, match="verb"):
+    with pytest.raises(CommandError, match="are required"):
         call_command("runbook")
 
 
