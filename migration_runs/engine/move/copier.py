@@ -22,7 +22,7 @@ from psycopg import errors
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.move import catalog, chunks, key_words, throttle
-from migration_runs.engine.move.copy_statements import CopyStatements
+from migration_runs.engine.move.copy_statements import CopyStatements, How
 from migration_runs.engine.move.names import Shape
 from migration_runs.exceptions import EngineError, StepFailed, StopRequested
 from migration_runs.runbook.steps import CopyStep
@@ -189,14 +189,19 @@ class Copier:
             cur.execute("SET LOCAL enable_seqscan = off")
             cut = cur.execute(self._copy.cut(part, self._size.rows)).fetchone()
             piece = part if cut is None else dataclasses.replace(part, hi=tuple(cut[0]))
-            careful = self._careful == part.n or _one(cur.execute(self._copy.occupied(piece)))[0]
-            self._careful = None if careful else part.n  # where a plain insert fails, the next try is careful
-            cur.execute(self._copy.insert(piece, careful=careful))
-            inserted = rows = cur.rowcount
+            how: How = "plain"
             different = 0
-            if careful:
-                rows = _one(cur.execute(self._copy.count(piece)))[0]
+            if _one(cur.execute(self._copy.occupied(piece)))[0]:
+                how = self._copy.best_beside
                 different = self._compare(cur, piece)
+            if self._careful == part.n:
+                how = "careful"
+            # Where a row arrives during a plain insert, that fails, and the next try is careful.
+            self._careful = None if how == "careful" else part.n
+            cur.execute(self._copy.insert(piece, how))
+            inserted = rows = cur.rowcount
+            if how != "plain":
+                rows = _one(cur.execute(self._copy.count(piece)))[0]
             ms = (time.perf_counter() - started) * 1000
             cur.execute(
                 self._copy.finish(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Literal
 
 from psycopg import sql
 
@@ -12,6 +13,8 @@ from migration_runs.engine.move.names import Shape
 from migration_runs.engine.move.ordering import Order
 
 Query = sql.Composed
+How = Literal["plain", "beside", "careful"]
+"""Into an empty range; beside the few rows that are there; or asking for every row whether it is there."""
 
 
 class CopyStatements:
@@ -38,6 +41,7 @@ class CopyStatements:
             "equal": columns.equal(shape, "s", "t"),
             "key_text": columns.key_text(shape, "s", "source"),
             "keys": columns.comma(columns.key_of(shape, "s", "source")),
+            "target_keys": columns.comma(columns.key_of(shape, "t", "target")),
             "touched": shape.touched,
             "touched_columns": columns.key_list(shape, None),
             "touched_key": columns.key_match(shape, "k", None, "s", "source"),
@@ -48,6 +52,14 @@ class CopyStatements:
 
     def _of(self, name: str, part: chunks.Range, **more: sql.Composable) -> Query:
         return self._compose(name, range=self._order.within(part.lo, part.hi), **more)
+
+    def _target_range(self, part: chunks.Range) -> sql.Composable:
+        return self._target_order.within(part.lo, part.hi) if self._target_order else sql.SQL("true")
+
+    def _pairs(self, part: chunks.Range) -> Query:
+        if self._target_order is None:
+            return self._of("copy_pairs_by_source", part)
+        return self._compose("copy_pairs", target_range=self._target_range(part))
 
     # -- planning
 
@@ -82,12 +94,18 @@ class CopyStatements:
 
     def occupied(self, part: chunks.Range) -> Query:
         """Whether the target has rows there already."""
-        within = self._target_order.within(part.lo, part.hi) if self._target_order else sql.SQL("true")
-        return self._compose("copy_occupied", target_range=within)
+        return self._compose("copy_occupied", target_range=self._target_range(part))
 
-    def insert(self, part: chunks.Range, *, careful: bool) -> Query:
-        """The copy itself; ``careful`` leaves rows alone that the target has."""
-        return self._of("copy_chunk_careful" if careful else "copy_chunk", part)
+    @property
+    def best_beside(self) -> How:
+        """The cheapest way to insert where the target has rows already."""
+        return "beside" if self._target_order else "careful"
+
+    def insert(self, part: chunks.Range, how: How) -> Query:
+        """The copy itself."""
+        if how == "beside":
+            return self._of("copy_chunk_beside", part, target_range=self._target_range(part))
+        return self._of("copy_chunk" if how == "plain" else "copy_chunk_careful", part)
 
     def count(self, part: chunks.Range) -> Query:
         """Rows of the source in the range."""
@@ -95,11 +113,11 @@ class CopyStatements:
 
     def differing(self, part: chunks.Range, *, limit: int) -> Query:
         """Keys whose target row is not the source row's image, without a reason for it."""
-        return self._of("copy_differing", part, limit=sql.Literal(limit))
+        return self._of("copy_differing", part, pairs=self._pairs(part), limit=sql.Literal(limit))
 
     def hand_over(self, part: chunks.Range) -> Query:
         """The same keys, noted for the drain."""
-        return self._of("copy_hand_over", part)
+        return self._of("copy_hand_over", part, pairs=self._pairs(part))
 
     def finish(
         self, part: chunks.Range, *, rows: int, inserted: int, different: int, ms: float, token: int

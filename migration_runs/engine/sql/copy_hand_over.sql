@@ -6,8 +6,6 @@
 -- undo: rolled back with the chunk's transaction.
 INSERT INTO {touched} (side, {touched_columns})
 SELECT 'source', {keys}
-  FROM {source} AS s
- CROSS JOIN LATERAL (SELECT t.* FROM {target} AS t WHERE {join} AND {target_rows} OFFSET 0) AS t
- WHERE {rows} AND {range}
-   AND NOT ({equal})
+  FROM {pairs}
+ WHERE NOT ({equal})
    AND NOT EXISTS (SELECT FROM {touched} AS k WHERE {touched_key} OFFSET 0)
