@@ -15,7 +15,7 @@ from migration_runs.engine import ledger
 from migration_runs.engine.move import chunks, copier
 from migration_runs.exceptions import Fenced, StepFailed, StopRequested
 from tests.integration import copy_worker, jobs, worlds
-from tests.integration.moving import SLEEPING, minute, rows, slow, verify, wait_for
+from tests.integration.moving import SLEEPING, app, minute, rows, slow, verify, wait_for
 from tests.integration.worlds import World
 
 
@@ -80,6 +80,34 @@ def test_any_ordered_column_cuts_the_copy(orders: World, chunk_column: str) -> N
     copier.work(world.job, jobs.Heard())
     assert copied(world).rows == 1000
     assert verify(world).clean
+
+
+def test_a_column_that_the_target_does_not_have_cuts_the_copy_too(dxy: World) -> None:
+    world = dxy.with_move(chunk_column="id")
+    forward(world)
+    plan(world)
+    app(world, "UPDATE public.derived SET close = 7 WHERE symbol = 'DXY' AND mod(id, 90) = 1")
+    copier.work(world.job, jobs.Heard())
+    assert copied(world).rows == 1960
+    assert verify(world).clean
+    app(
+        world,
+        "UPDATE public.bars SET close = 8 WHERE symbol = 'DXY' AND ts = '2026-03-02 12:00:00+00'",
+    )
+    assert verify(world).different == 1
+
+
+def test_where_the_target_has_rows_that_the_order_cannot_find_wrong_ones_are_refused(dxy: World) -> None:
+    world = dxy.with_move(chunk_column="id")
+    forward(world)
+    plan(world)
+    app(
+        world,
+        "INSERT INTO public.bars (symbol, timeframe, ts, close, source, raw) "
+        "VALUES ('DXY', '1m', '2026-03-02 12:00:00+00', 1, 'synthetic', '{}')",
+    )
+    with pytest.raises(StepFailed, match="ts=2026-03-02 12:00:00"):
+        copier.work(world.job, jobs.Heard())
 
 
 def test_a_chunk_column_that_is_null_is_refused(orders: World) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
+from migration_runs.engine import rollback as engine_rollback
 from migration_runs.engine import runner
 from migration_runs.engine.move import retire, rollback
 from migration_runs.exceptions import StepFailed, StopRequested
@@ -376,3 +377,29 @@ def test_the_runner_carries_a_whole_move_there_and_back(shape: str, request: pyt
     assert verify(world).target_rows == 0
     assert ours(world) == []
     assert {row[0] for row in rows(world, "SELECT state FROM phasegate.step")} == {"undone"}
+
+
+def test_previews_say_how_many_rows_and_change_nothing(dxy: World) -> None:
+    before = rows(dxy, SOURCE)
+    found = {
+        (phase.number, step.key): preview
+        for (phase, step), preview in zip(
+            ((phase, step) for phase in dxy.job.plan.runbook.phases for step in phase.steps),
+            runner.previews(dxy.job.plan, dxy.job.target_url),
+            strict=True,
+        )
+    }
+    assert found[4, "copy"].rows == found[9, "retire"].rows == 980
+    assert "deleted again" in found[4, "copy"].undo
+    moved(dxy)
+    there = engine_rollback.preview(dxy.job.plan, run_uid=dxy.job.run_uid, target_url=dxy.job.target_url)
+    actions = {(item.phase, item.step): item for item in there.items}
+    assert actions[4, "copy"].rows == 980
+    assert "each proven equal" in actions[4, "copy"].action
+    assert there.obstacles == ()
+    jobs.apply(dxy.job, 9, "retire")
+    later = engine_rollback.preview(dxy.job.plan, run_uid=dxy.job.run_uid, target_url=dxy.job.target_url)
+    assert {(item.phase, item.step): item.rows for item in later.items}[9, "retire"] == 980
+    assert rows(dxy, LIVE) == []
+    jobs.undo(dxy.job, 9, "retire")
+    assert rows(dxy, SOURCE) == before

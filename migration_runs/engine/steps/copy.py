@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from migration_runs.engine import ledger, timeouts
-from migration_runs.engine.move import catalog, copier, drain, rollback, triggers, waiting
+from migration_runs.engine.move import catalog, copier, drain, estimate, rollback, triggers, waiting
 from migration_runs.engine.move.copy_statements import CopyStatements
 from migration_runs.engine.outcome import StepPreview, StepResult, Waiting
 from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
@@ -38,11 +38,7 @@ class CopyKind(StepKind[CopyStep]):
                 seconds=self.step.estimate_s,
                 undo="none needed",
             )
-        rows = None
-        if conn is not None:
-            shape = catalog.resolve(conn, move, uuid.UUID(int=0))
-            row = conn.execute(CopyStatements(shape).extent()).fetchone()
-            rows = int(row[0]) if row else None
+        rows = None if conn is None else estimate.source_rows(conn, move)
         fate = "deleted again" if self.plan.data_decision == "delete" else "kept"
         return StepPreview(
             summary=f"copy {move.source} to {move.target} in chunks of about {move.copying.target_ms} ms, "

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from migration_runs.engine import ledger
-from migration_runs.engine.move import catalog, retire, rollback, run_tables, waiting
-from migration_runs.engine.move.copy_statements import CopyStatements
+from migration_runs.engine.move import catalog, estimate, retire, rollback, run_tables, waiting
 from migration_runs.engine.outcome import StepPreview, StepResult
 from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
 from migration_runs.engine.steps.copy import LINE, waiting_for
@@ -28,11 +27,7 @@ class RetiringKind(StepKind[R]):
     def preview(self, conn: psycopg.Connection[Any] | None) -> StepPreview:
         """How many rows, and which locks for how long."""
         move = self.plan.runbook.move
-        rows = None
-        if conn is not None:
-            shape = catalog.resolve(conn, move, uuid.UUID(int=0))
-            row = conn.execute(CopyStatements(shape).extent()).fetchone()
-            rows = int(row[0]) if row else None
+        rows = None if conn is None else estimate.source_rows(conn, move)
         return StepPreview(
             summary=f"{self.verb} rows of {move.source} proven equal in {move.target}; dual-write off",
             locks="the rows, a piece at a time; at the end both tables SHARE ROW EXCLUSIVE, once",
