@@ -45,8 +45,8 @@ class PhaseTime:
 class Driver:
     """The six people of one run.
 
-    ``deploy`` is called with ``migrated`` or ``legacy`` when devops would deploy; ``watch`` on each look, and raises
-    when the demo's processes died; ``say`` gets a line for people now and then.
+    ``deploy`` is called with ``migrated`` or ``legacy`` when devops would deploy; ``watch`` on each look: it
+    raises when the demo's processes died, or starts them again; ``say`` gets a line for people now and then.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Driver:
             self._do("submit", Role.DBA)
 
     def until_approved(self) -> None:
-        """The author submits; those whom the plan asks approve; what people tick before the start is ticked."""
+        """The author submits, those who are asked approve, and people tick what comes before the start."""
         self.submit()
         self._sign("plan", "Plan, decisions and risks read.")
         self._tick("approvers", "day_before", "day_of")
@@ -122,8 +122,15 @@ class Driver:
             self._do("sign", sign_off.role, gate=gate, comment=comment)
 
     def _do(
-        self, verb: str, role: Role, *, phase: int | None = None, gate: str | None = None, comment: str = "", typed_name: str = ""
-    ) -> None:  # fmt: skip
+        self,
+        verb: str,
+        role: Role,
+        *,
+        phase: int | None = None,
+        gate: str | None = None,
+        comment: str = "",
+        typed_name: str = "",
+    ) -> None:
         person = _person(role)
         menu.MENU[verb].perform(
             menu.Request(
@@ -176,7 +183,7 @@ class Driver:
             self._say(f"phase {phase.number}: {phase.waiting}")
 
     def _resume(self, view: RunView) -> None:
-        """A check that was missed or failed holds the run: the right end of a bad window, and people start a fresh one."""
+        """A check that was missed or failed holds the run: its window is over, people start a fresh one."""
         self._resumed += 1
         if self._resumed > PEOPLE_RESUME_AT_MOST:
             raise DemoFailedError(f"the run was held again: {view.hold_reason}\n{_last_lines(view)}")

@@ -1,4 +1,4 @@
-"""``manage.py demo run``: a whole run without a browser, in servers of its own, then the proof that nothing was lost."""
+"""``manage.py demo run``: a whole run without a browser, in servers of its own, then its proof."""
 
 from __future__ import annotations
 
@@ -32,17 +32,20 @@ DEPLOY_PATIENCE_S = 120.0
 
 @dataclass(frozen=True)
 class Options:
-    """What to drive: how fast the market runs, how much history, and after which phase to roll back (None: never)."""
+    """What to drive: the market's speed, how much history, after which phase to roll back (None: never)."""
 
     pace: world.Pace
     days: int
     rows: int | None
     rollback_after: int | None
-    data_decision: str
+    data_decision: plans.DataDecision
 
 
 def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Make the world, drive the run, prove, and report. Raises DemoFailedError, ProcessDiedError or Refused."""
+    """Make the world, drive the run, prove, and report.
+
+    Raises DemoFailedError, ProcessDiedError or Refused.
+    """
     began = time.monotonic()
     password = secrets.token_urlsafe(16)
     world.prepare_control()
@@ -86,7 +89,7 @@ def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dic
         processes.stop("feed", "aggregator")
         view = driver.view()
         with connections.connect(connections.application_url(ALIAS), application_name="bars-proof") as conn:
-            proven = proof.prove(conn, state=_readers_state(options, conn), before=before, journal=journal)
+            proven = proof.prove(conn, state=_readers_state(options), before=before, journal=journal)
             leftovers = _leftovers(conn)
         target_after = _target_rows(ALIAS)
     verified = audit.verify()
@@ -136,8 +139,8 @@ def start_workers(processes: Processes) -> None:
         ("checker", "checks,verification", "2"),
     ):
         processes.start(
-            name, *celery, "worker", "-Q", queues, "-c", concurrency, "-n", f"{name}@%h", "--loglevel", "WARNING",
-            "--without-gossip", "--without-mingle",
+            name, *celery, "worker", "-Q", queues, "-c", concurrency, "-n", f"{name}@%h",
+            "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
         )  # fmt: skip
     processes.start(
         "beat", *celery, "beat", "--loglevel", "WARNING", "-s", str(processes.log_dir / "beat-schedule")
@@ -163,8 +166,8 @@ def people_user(role: Role) -> User:
     return User.objects.get(username=people.username(role))
 
 
-def _readers_state(options: Options, conn: psycopg.Connection[Any]) -> readers.State:
-    """Who reads at the end: the migrated readers; after a rollback the old ones, or, where copied rows stay, the safe one."""
+def _readers_state(options: Options) -> readers.State:
+    """Who reads at the end: the migrated readers; after a rollback the old, or duplicate-safe, ones."""
     if options.rollback_after is None:
         return "migrated"
     return "transition" if options.data_decision == "keep" and options.rollback_after >= 4 else "legacy"

@@ -17,13 +17,17 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from bars.exceptions import BarsError
 from controlpanel import embedded
 from controlpanel.demo import headless, people, world
-from controlpanel.demo.driver import Driver
+from controlpanel.demo.driver import DemoFailedError, Driver
 from controlpanel.demo.processes import Processes
+from controlpanel.demo_servers import TARGETS
+from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.phases import PHASES, Role
 from migration_runs.services import plans
+from migration_runs.services.plan_store import plan_of
 
 HOST = "127.0.0.1"
 FAST = world.Pace(window=timedelta(seconds=24), interval=timedelta(seconds=1))
@@ -34,41 +38,79 @@ OVER = frozenset({"completed", "sealed", "cancelled", "rolling_back", "rolled_ba
 def serve(*, port: int, pace: world.Pace, say: Callable[[str], None]) -> None:
     """Make what is not there yet, start everything, print where it is, and stay until Ctrl-C."""
     data_dir = embedded.default_data_dir()
-    notes = data_dir / "demo.json"
-    password = _remembered_password(notes)
+    password = _remembered_password(data_dir / "demo.json")
+    try:
+        pace = _prepare(password, pace, say=say)
+    except KeyboardInterrupt:
+        say("stopped before anything was started; the next start goes on")
+        return
+    with Processes(data_dir / "logs", os.environ) as processes:
+        with suppress(KeyboardInterrupt):
+            _start(processes, data_dir, port=port, password=password, pace=pace, say=say)
+            _first_runs(password, pace, say=say, watch=lambda: _revive(processes, say))
+            while True:
+                time.sleep(1)
+                _revive(processes, say)
+        say("stopping")
+
+
+def _prepare(password: str, pace: world.Pace, *, say: Callable[[str], None]) -> world.Pace:
+    """People, bars and clocks; returns the pace, which an open run may have bound already."""
     world.prepare_control()
     people.ensure_people(password)
+    pace = _pace_of_open_run() or pace
     for alias, speed in (("bars", pace.speed), ("staging", FAST.speed)):
-        say(f"bars of {alias}: loading 14 days" if world.load_bars(alias, days=14, rows=None, seed=headless.SEED, speed=speed) else f"bars of {alias}: as they were")  # fmt: skip
+        say(f"{alias}: looking for bars; where there are none, 14 days are loaded")
+        world.load_bars(alias, days=14, rows=None, seed=headless.SEED, speed=speed)
         world.restart_clock(alias, speed=speed)
-    with Processes(data_dir / "logs", os.environ) as processes:
-        headless.start_workers(processes)
-        for alias in ("bars", "staging"):
-            headless.start_market(
-                processes, alias, journal=data_dir / f"journal-{alias}.jsonl", prefix=f"{alias}-"
-            )
-        chosen = _free_port(port)
-        processes.start("web", "-m", "gunicorn", "controlpanel.wsgi", "--bind", f"{HOST}:{chosen}", "--workers", "2", "--threads", "4", "--worker-class", "gthread")  # fmt: skip
-        _wait_for_web(processes, chosen)
-        _greet(chosen, password, pace, say=say)
-        with suppress(KeyboardInterrupt):
-            _first_runs(password, pace, say=say, watch=processes.check)
-            _stay(processes, say)
-        say("stopping")
+    return pace
+
+
+def _pace_of_open_run() -> world.Pace | None:
+    """The pace that an open run on ``bars`` was written for: its plan refuses a clock of another speed."""
+    run = Run.objects.filter(target="bars").exclude(state__in=OVER).order_by("-id").first()
+    if run is None:
+        return None
+    plan = plan_of(run.plan_id)
+    interval = timedelta(minutes=plan.runbook.window.interval_minutes)
+    return world.Pace(window=world.WINDOW / plan.clock_speed, interval=interval / plan.clock_speed)
+
+
+def _start(
+    processes: Processes,
+    data_dir: Path,
+    *,
+    port: int,
+    password: str,
+    pace: world.Pace,
+    say: Callable[[str], None],
+) -> None:
+    """Workers, the markets of both targets, and the panel; returns when it answers."""
+    headless.start_workers(processes)
+    for alias in TARGETS:
+        journal = data_dir / f"journal-{alias}.jsonl"
+        headless.start_market(processes, alias, journal=journal, prefix=f"{alias}-")
+    chosen = _free_port(port)
+    if chosen != port:
+        say(f"port {port} is taken: the panel listens on {chosen}")
+    processes.start(
+        "web", "-m", "gunicorn", "controlpanel.wsgi", "--bind", f"{HOST}:{chosen}",
+        "--workers", "2", "--threads", "4", "--worker-class", "gthread",
+    )  # fmt: skip
+    _wait_for_web(processes, chosen)
+    _greet(chosen, password, pace, say=say)
 
 
 def _first_runs(
     password: str, pace: world.Pace, *, say: Callable[[str], None], watch: Callable[[], None]
 ) -> None:
-    """One run waiting for approval on ``bars``, one completed on ``staging``; each only where there is none yet."""
+    """One run waiting for approval on ``bars``, one completed on ``staging``, where there is none yet."""
     if not Run.objects.filter(target="bars").exists():
         Driver(_new_run("bars", pace).pk, password=password, deploy=_nothing, watch=watch, say=say).submit()
     first = Run.objects.filter(target="staging").order_by("id").first()
     if first is not None and first.state in OVER:
         return
-    say(
-        "Meanwhile a first run is driven on staging, so that there is a completed one to look at (some 2 minutes)."
-    )
+    say("Meanwhile a first run is driven on staging, so that there is a completed one (some 2 minutes).")
     driver = Driver(
         (first or _new_run("staging", FAST)).pk,
         password=password,
@@ -76,10 +118,15 @@ def _first_runs(
         watch=watch,
         say=lambda line: say(f"  staging: {line}"),
     )
-    driver.until_approved()
-    for phase in PHASES:
-        driver.through_phase(phase.number)
-    say("  staging: completed")
+    try:
+        driver.until_approved()
+        for phase in PHASES:
+            driver.through_phase(phase.number)
+    except (DemoFailedError, Refused, BarsError) as error:
+        # The panel and the run on bars are worth having without it; the run's own page shows it too.
+        say(f"  staging: this run did not get through: {error}")
+    else:
+        say("  staging: completed")
 
 
 def _new_run(alias: str, pace: world.Pace) -> Run:
@@ -126,7 +173,7 @@ def _wait_for_web(processes: Processes, port: int) -> None:
         with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/healthz", timeout=5):
             return
         time.sleep(0.3)
-    raise TimeoutError(f"the panel does not answer on port {port}:\n{processes.tail('web')}")
+    raise DemoFailedError(f"the panel does not answer on port {port}:\n{processes.tail('web')}")
 
 
 def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], None]) -> None:
@@ -143,10 +190,8 @@ def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], N
     say("Ctrl-C stops everything; `make demo` goes on where it was; `make clean` forgets.")
 
 
-def _stay(processes: Processes, say: Callable[[str], None]) -> None:
-    """Until Ctrl-C. A process that ends by itself is said and started again, unless it keeps dying."""
-    while True:
-        time.sleep(1)
-        for name in processes.dead():
-            say(f"{name} has ended; starting it again. The end of its log:\n{processes.tail(name)}")
-            processes.restart(name)
+def _revive(processes: Processes, say: Callable[[str], None]) -> None:
+    """Start what ended by itself again, and say so. Raises ProcessDiedError when it keeps ending."""
+    for name in processes.dead():
+        say(f"{name} has ended; starting it again. The end of its log:\n{processes.tail(name)}")
+        processes.restart(name)

@@ -1,4 +1,4 @@
-"""The demo's own processes: web, worker, beat, live feed, aggregator. They end with the demo, however it ends."""
+"""The demo's own processes: web, worker, beat, live feed, aggregator. They all end with the demo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ProcessDiedError(RuntimeError):
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the demo dies (Linux); a killed demo must not leave a feed that writes on."""
+    """Ask the kernel for a SIGTERM when the demo dies (Linux): a killed demo leaves no feed behind."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
@@ -61,7 +61,7 @@ class Processes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends the others in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - the demo has no threads
             )
 
     def manage(self, name: str, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""Proof that nothing was lost: what the feed says it wrote and all history, against what readers see at the end."""
+"""Proof that nothing was lost: what the feed says it wrote, and all history, against what readers see."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def history(conn: psycopg.Connection[Any]) -> dict[datetime, float]:
 
 
 def journal_lines(path: Path) -> Iterator[tuple[datetime, float]]:
-    """The feed's journal, in the order of its commits. A line that a kill cut off was never acknowledged and is left out."""
+    """The feed's journal, in the order of its commits, without a line that a kill cut off."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""The demo's databases: the control database migrated, the bars of each target loaded, its market clock started."""
+"""The demo's databases: control migrated, the bars of each target loaded, its market clock started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WINDOW = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the demo's market runs: a window of 24 market hours in ``window`` of real time, a check each ``interval``."""
+    """How fast the demo's market runs: 24 hours in ``window`` of real time, a check each ``interval``."""
 
     window: timedelta
     interval: timedelta
@@ -36,12 +36,14 @@ def prepare_control() -> None:
 
 
 def load_bars(alias: str, *, days: int, rows: int | None, seed: int, speed: float) -> bool:
-    """Load history into a target whose market starts on the last Monday 08:00 UTC; False if it holds bars already."""
+    """Load history into a target whose market starts on the last Monday 08:00 UTC; False if it has bars."""
     with connections.connect(
         connections.application_url(alias), application_name="bars-load", statement_timeout_seconds=0
     ) as conn:
-        if loading.is_installed(conn) and conn.execute("SELECT EXISTS (SELECT FROM public.data_bars)").fetchone() == (True,):  # fmt: skip
-            return False
+        if loading.is_installed(conn):
+            has_bars = conn.execute("SELECT EXISTS (SELECT FROM public.data_bars)").fetchone()
+            if has_bars == (True,):
+                return False
         loading.load(
             conn,
             days=days,

@@ -1,4 +1,4 @@
-"""``manage.py demo``: the whole panel on this machine, with people, bars and a first run; ``demo run``: without a browser."""
+"""``manage.py demo``: the whole panel, with people, bars and a first run; ``demo run``: without a browser."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         run.add_argument("--json", action="store_true", help="exactly one JSON object on stdout")
         run.add_argument("--log-dir", type=Path, help="keep the processes' logs here")
 
-    def handle(self, *, subcommand: str | None, **options: Any) -> None:  # type: ignore[override]
+    def handle(self, *, subcommand: str | None, **options: Any) -> None:
         """Run it; anything that is not as it should be ends with the reason and exit code 1."""
         try:
             pace = _checked_pace(options["window"], options["interval"])
@@ -106,8 +106,10 @@ def _as_text(report: dict[str, Any]) -> str:
     rows = report["rows"]
     lines = [
         f"the run is {report['state'].replace('_', ' ')} after {report['seconds']} s",
-        f"bars: {rows['source_before']:,} before, {rows['written_during_run']:,} written meanwhile, "
-        f"{rows['target_after']:,} in the target now",
+        (
+            f"bars: {rows['source_before']:,} before, {rows['written_during_run']:,} written meanwhile, "
+            f"{rows['target_after']:,} in the target now"
+        ),
         f"missing {rows['missing']}, duplicated {rows['duplicated']}, different {rows['different']}",
         "checks: " + ", ".join(f"{count} {name}" for name, count in report["checks"].items()),
         f"audit: {report['audit']['events']} events, {'intact' if report['audit']['verified'] else 'BROKEN'}",
