@@ -6,8 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from controlpanel.embedded_databases import TargetUrls
+from migration_runs.engine.move import catalog
 from migration_runs.exceptions import EngineError
 from migration_runs.runbook.move import Const, Pack
 from tests.integration import worlds
@@ -115,3 +117,13 @@ def test_hostile_names_stay_names(target: TargetUrls) -> None:
         app.execute("UPDATE shop.new_order SET amount = 2")
     assert world.rows("SELECT channel FROM shop.new_order") == [(hostile,)]
     assert world.unequal(shape) == []
+
+
+def test_looking_at_a_move_waits_for_nobody_who_holds_its_tables(target: TargetUrls) -> None:
+    world = worlds.dxy_like(target)
+    with world.app(autocommit=False) as holder, world.runner() as conn:
+        holder.execute("LOCK TABLE derived, bars IN SHARE ROW EXCLUSIVE MODE")
+        shape = catalog.resolve(conn, world.move, world.job.run_uid)
+        with pytest.raises(errors.LockNotAvailable):
+            catalog.resolve(conn, world.move, world.job.run_uid, prove_key=True)
+    assert shape.key_names == ("k1", "k2", "k3")

@@ -126,7 +126,7 @@ class World:
     def shape(self) -> Shape:
         """The move's shape in this database."""
         with self.runner() as conn:
-            return catalog.resolve(conn, self.move, self.job.run_uid)
+            return catalog.resolve(conn, self.move, self.job.run_uid, prove_key=True)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the application's role reads."""

@@ -16,12 +16,15 @@ from migration_runs.exceptions import EngineError
 from migration_runs.runbook.move import Move
 
 
-def resolve(conn: psycopg.Connection[Any], move: Move, run_uid: uuid.UUID) -> Shape:
+def resolve(
+    conn: psycopg.Connection[Any], move: Move, run_uid: uuid.UUID, *, prove_key: bool = False
+) -> Shape:
     """The move's shape from the catalog of the target database.
 
     Raises EngineError for a missing table or column, a partitioned table, rows that row-level security
     would hide, missing ownership, an unmapped column, a type that cannot be compared or would change a
-    value, and a key without its unique index.
+    value. ``prove_key`` also has the server look for the key's unique index on both sides, which takes the
+    lock of a writer for an instant: asked once, before anything changes (LockNotAvailable may come of it).
     """
     with conn.transaction():
         # With nothing but pg_catalog on the path, the catalog prints every other name qualified.
@@ -42,7 +45,8 @@ def resolve(conn: psycopg.Connection[Any], move: Move, run_uid: uuid.UUID) -> Sh
             identity=tuple(source.columns[name] for name in source.identity or move.key),
             warnings=admission.warnings(target),
         )
-        admission.check_unique_index(conn, shape)
+        if prove_key:
+            admission.check_unique_index(conn, shape)
         # In an outer transaction the setting would outlast this block.
         conn.execute("SELECT set_config('search_path', %s, true)", before)
     return shape

@@ -52,7 +52,10 @@ class DualWriteKind(StepKind[DualWriteStep]):
         """
         direction: Direction = self.step.direction
         with ctx.connect() as conn:
-            shape = catalog.resolve(conn, self.plan.runbook.move, ctx.job.run_uid)
+            shape = locking.retried(
+                lambda: catalog.resolve(conn, self.plan.runbook.move, ctx.job.run_uid, prove_key=True),
+                what="looking at both tables", reporter=ctx.reporter,
+            )  # fmt: skip
             for warning in shape.warnings:
                 ctx.reporter.log("warn", warning, step=self.step.key)
             before = 0
