@@ -55,6 +55,12 @@ def _unreadable(folder: Path, line: int, message: str) -> Draft:
     return Draft(folder, {}, toml_lines.Lines(), (Finding(FILE_NAME, line, message),))
 
 
+def _stand_in(name: str) -> dict[str, Any]:
+    """In place of a file that cannot be read: the fault is told once, and not as a missing key too."""
+    header = dict.fromkeys(sqlfile.HEADER_KEYS, "unknown") | {"timeout": "statement 1 s"}
+    return {"path": name, "header": header, "text": ""}
+
+
 class _Reader:
     """Walks the parsed TOML once and turns paths into files; keeps what it finds wrong."""
 
@@ -105,7 +111,7 @@ class _Reader:
                 self._find((*place, "undo"), 'undo = "none: ..." must say why nothing needs undoing')
         self._files(step, place, _STEP_FILES)
         main = step.get("sql")
-        if isinstance(main, dict):
+        if isinstance(main, dict) and main["text"]:
             self._timeouts(step, place, main)
 
     def _timeouts(self, step: dict[str, Any], place: toml_lines.Path, file: dict[str, Any]) -> None:
@@ -122,27 +128,28 @@ class _Reader:
 
     def _files(self, table: dict[str, Any], place: toml_lines.Path, keys: tuple[str, ...]) -> None:
         for key in keys:
-            name = table.get(key)
+            if key not in table:
+                continue
+            name = table[key]
             if not isinstance(name, str):
+                self._find((*place, key), f"{key} must be the path of a file in the runbook's folder")
+                table[key] = _stand_in("unknown.sql")
                 continue
             file, findings = sqlfile.read(self.folder, name)
             if file is not None:
                 table[key] = file.model_dump()
                 continue
-            del table[key]
             if any(finding.message == "there is no such file" for finding in findings):
                 self._find((*place, key), f"{key} names {name}, which does not exist")
             else:
                 self.findings.extend(findings)
-            # A stand-in, so that the missing file is reported once and not as a missing key too.
-            header = dict.fromkeys(sqlfile.HEADER_KEYS, "unknown") | {"timeout": "statement 1 s"}
-            table[key] = {"path": name, "header": header, "text": ""}
+            table[key] = _stand_in(name)
 
     def _phase_order(self) -> None:
         if not isinstance(self.data.get("phases"), list):
             self._find(("phases",), "the runbook has no [[phases]]; all nine are needed")
             return
-        keys = [(number, phase.get("key")) for number, phase in self._tables("phases")]
+        keys = [(number, str(phase.get("key"))) for number, phase in self._tables("phases")]
         present = [key for _, key in keys]
         self.findings.extend(
             Finding(FILE_NAME, self.lines.find(("phases",)), f"phase {phase.number} '{phase.key}' is missing")

@@ -82,8 +82,8 @@ def test_closed_hours_are_closed_unless_bars_lag_behind_their_components(
     assert look(switched, "dxy_5m_staleness").verdict == "closed"
     execute(
         bars_target,
-        "INSERT INTO public.data_bars (canonical_symbol, provider_ticker, timeframe, ts_utc, close, is_partial,"
-        " source, ingested_at, raw)"
+        "INSERT INTO public.data_bars (canonical_symbol, provider_ticker, timeframe, ts_utc, close,"
+        " is_partial, source, ingested_at, raw)"
         " SELECT symbol, 'x', '1m', date_trunc('minute', public.market_now()) - interval '1 hour', 1, false,"
         " 'massive', now(), '{}'"
         " FROM unnest(ARRAY['EURUSD', 'USDJPY', 'GBPUSD', 'USDCAD', 'USDSEK', 'USDCHF']) AS symbol",

@@ -5,6 +5,7 @@ meaning.
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,27 @@ def test_missing_file_is_refused_where_it_is_named(folder: Folder) -> None:
     assert folder.errors() == [
         f"runbook.toml:{line}: error: sql names 1_preflight/nothing.sql, which does not exist"
     ]
+
+
+def test_sql_written_into_the_toml_is_refused(folder: Folder) -> None:
+    inline = '{ path = "x.sql", text = "SELECT 1", header = { what = "x" } }'
+    folder.change('sql = "1_preflight/objects.sql"', f"sql = {inline}")
+    line = folder.line_of("x.sql")
+    assert folder.errors() == [
+        f"runbook.toml:{line}: error: sql must be the path of a file in the runbook's folder"
+    ]
+
+
+def test_mangled_runbooks_are_refused_and_never_crash(folder: Folder) -> None:
+    chance, lines = random.Random(7), folder.toml.splitlines()  # a fixed seed: the same faults each time
+    values = ["1", "[]", "{}", "[[1]]", "true", "1979-05-27", "nan", '""', "{ a = { b = 1 } }"]
+    for _ in range(25):
+        mangled = list(lines)
+        at = chance.randrange(len(mangled))
+        key, equals, _ = mangled[at].partition("=")
+        mangled[at] = f"{key}= {chance.choice(values)}" if equals else ""
+        (folder.path / "runbook.toml").write_text("\n".join(mangled), encoding="utf-8")
+        assert all(finding.line >= 1 for finding in folder.findings())
 
 
 def test_file_outside_the_folder_is_refused(folder: Folder) -> None:
