@@ -25,6 +25,9 @@ TARGETS = ("bars", "staging")
 DEMO_SWEEP_SECONDS = "1"
 """The demo's checks come each second; the sweeper must not be slower than they are."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells give it."""
+
 HELP = frozenset({"help", "-h", "--help", "version", "--version"})
 FOR_HELP_ALONE = {
     "SECRET_KEY": "help is printed without signing anything",
@@ -70,6 +73,9 @@ def for_command(argv: Sequence[str]) -> Iterator[None]:
     except embedded.EmbeddedError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        # Wherever it came, also while modules are loaded: a person stopped the demo, nothing went wrong.
+        raise SystemExit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -99,7 +105,11 @@ def _kept() -> Iterator[None]:
     postgres = not all(
         given.get(name) for name in (*CONTROL_VARIABLES, "TARGET_BARS_URL", "TARGET_STAGING_URL")
     )
-    with embedded.Cluster(data_dir, postgres=postgres, broker=not given.get("CELERY_BROKER_URL")) as cluster:
+    broker = not given.get("CELERY_BROKER_URL")
+    if postgres or broker:
+        sys.stderr.write(f"starting servers in {data_dir}\n")
+        sys.stderr.flush()
+    with embedded.Cluster(data_dir, postgres=postgres, broker=broker) as cluster:
         if postgres:
             _ensure_databases(cluster, given)
         found = {"SWEEP_SECONDS": DEMO_SWEEP_SECONDS, **cluster.environment()}
