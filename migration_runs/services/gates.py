@@ -106,6 +106,24 @@ def fault_of(at: Situation, sign_off: SignOff, *, evidence: Evidence | None = No
     return ""
 
 
+def drift_of(at: Situation, *, number: int, evidence: Evidence) -> str:
+    """What changed on the target since the phase before ``number`` ended, by other hands; empty: nothing.
+
+    A run's own steps change the schema, so the digest at the end of a phase is the next expected one. Another
+    one counts as agreed when the plan was signed again after that phase, on the target as it is now.
+    """
+    before = at.phase(number - 1)
+    approvals = given(at, PLAN)
+    if any(s.target_identity and s.target_identity != evidence.identity for s in approvals):
+        return f"target '{at.run.target}' is another database than the one that the plan was approved for"
+    if not before.schema_digest or before.schema_digest == evidence.schema:
+        return ""
+    ended = before.finished_at
+    if any(s.schema_digest == evidence.schema and ended is not None and s.at > ended for s in approvals):
+        return ""
+    return f"the target's tables or functions have changed since the end of phase {before.number}"
+
+
 def _used(at: Situation, gate: str) -> bool:
     """Whether the start that the signature allows has happened: from then on it cannot expire."""
     number = phase_of(gate) or 1
@@ -160,6 +178,24 @@ def refresh(run_id: int, *, actor: Actor, evidence: Evidence | None = None, gate
             move_run(at.run, "void_approval", actor=actor, reason=told)
         elif at.run.state in STARTED:
             holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
+
+
+def refuse_drift(run_id: int, *, number: int, actor: Actor, evidence: Evidence) -> None:
+    """Make the approvals void where the target drifted since the phase before, in a transaction of its own.
+
+    The run is then on hold until the plan is signed again, for the target as it is.
+    """
+    with transaction.atomic():
+        at = situation.lock(run_id)
+        if at.run.state != RunState.IN_PROGRESS or at.phase(number).state != PhaseState.READY:
+            return
+        drift = drift_of(at, number=number, evidence=evidence)
+        if not drift:
+            return
+        for gate in (PLAN, start_gate(number)):
+            void_gate(at, gate, reason=drift, actor=actor)
+        told = f"an approval became void: {drift}"
+        holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
 
 
 def _matters(at: Situation, gate: str) -> bool:

@@ -112,6 +112,13 @@ def require_healthy(at: Situation) -> None:
         )
 
 
+def _asks_target(at: Situation, number: int) -> bool:
+    """Whether something that binds the target as it is would be held against it at this start."""
+    if at.run.state not in gates.PLAN_MATTERS:
+        return False
+    return _gate_before(number) is not None or bool(at.phase(number - 1).schema_digest)
+
+
 def _gate_before(number: int) -> str | None:
     """The gate whose signatures bind the target as it is when the phase starts."""
     if number == FIRST:
@@ -132,21 +139,19 @@ def start_phase(
     """Start a phase; workers hear of it once this is committed.
 
     Before it, every signature that still matters is looked at again, and what became void has its
-    consequences even though the start is then refused. Phases 1 and 9 ask the target what it looks like,
-    unless ``evidence`` says so. Raises what :func:`may_start` raises, StepUpNeeded for phases 7 and 9,
+    consequences even though the start is then refused. The target is asked what it looks like, unless
+    ``evidence`` says so: it must be as it was signed for (phases 1 and 9), and as the phase before left it.
+    Raises what :func:`may_start` raises, StepUpNeeded for phases 7 and 9,
     Refused when the target cannot be asked.
     """
     actor = people.actor_of(person, how=how)
     at = situation.look(run_id)
     gate = _gate_before(at.phase(number).number)
-    if (
-        gate
-        and evidence is None
-        and at.run.state in gates.PLAN_MATTERS
-        and owner_of(at, number) in actor.roles
-    ):
+    if evidence is None and _asks_target(at, number) and owner_of(at, number) in actor.roles:
         evidence = evidence_service.collect(at.run, at.plan)
     gates.refresh(run_id, actor=actor, evidence=evidence if gate else None, gate=gate or gates.PLAN)
+    if evidence is not None and number > FIRST:
+        gates.refuse_drift(run_id, number=number, actor=actor, evidence=evidence)
     with transaction.atomic():
         return _start(situation.lock(run_id), actor, number=number, proof=step_up)
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused, StalePlan, StepUpNeeded
-from migration_runs.models import AuditEvent, SignOff
+from migration_runs.models import AuditEvent, PhaseRun, SignOff
 from migration_runs.phases import Role
 from migration_runs.services import gates, runs, sign_offs, step_up, verification
 from migration_runs.services.evidence import Evidence
@@ -187,6 +187,62 @@ def test_cleanup_approval_is_void_when_the_schema_changed_after_it() -> None:
     scene.sign(Role.APPROVER, gates.start_gate(9))
     with pytest.raises(Refused, match="lacks the signature of approver"):
         scene.start(9, evidence=Evidence(identity=EVIDENCE.identity, schema="b" * 64))
+    assert scene.phase(9).state == "ready"
+
+
+DRIFTED = Evidence(identity=EVIDENCE.identity, schema="b" * 64)
+
+
+def left_as_signed(scene: Scene, number: int) -> None:
+    """What the worker found when it ended a phase: a schema like that of the tests' evidence."""
+    PhaseRun.objects.filter(run_id=scene.run_id, number=number).update(schema_digest=EVIDENCE.schema)
+
+
+def test_schema_that_others_changed_between_two_phases_holds_the_run_until_it_is_signed_again() -> None:
+    scene = Scene.at_phase(5)
+    left_as_signed(scene, 4)
+    with pytest.raises(IllegalMove, match="have changed since the end of phase 4"):
+        scene.start(5, evidence=DRIFTED)
+    assert (scene.run.state, scene.run.hold_kind, scene.phase(5).state) == ("on_hold", "void", "ready")
+    with pytest.raises(Refused, match="lacks the signature of approver"):
+        runs.resume_run(scene.run_id, person=scene.people[Role.DBA], how=HOW)
+    scene.sign(Role.APPROVER, evidence=DRIFTED)
+    runs.resume_run(scene.run_id, person=scene.people[Role.DBA], how=HOW)
+    scene.start(5, evidence=DRIFTED)
+    assert scene.phase(5).state == "running"
+
+
+def test_schema_that_the_runs_own_steps_changed_is_no_drift() -> None:
+    scene = Scene.at_phase(5)
+    PhaseRun.objects.filter(run_id=scene.run_id, number=4).update(schema_digest=DRIFTED.schema)
+    scene.start(5, evidence=DRIFTED)
+    assert scene.phase(5).state == "running"
+
+
+def test_schema_put_back_to_what_was_signed_before_the_run_is_drift() -> None:
+    scene = Scene.at_phase(5)
+    PhaseRun.objects.filter(run_id=scene.run_id, number=4).update(schema_digest=DRIFTED.schema)
+    with pytest.raises(IllegalMove, match="have changed since the end of phase 4"):
+        scene.start(5)
+
+
+def test_database_that_was_exchanged_under_a_run_is_not_worked_on() -> None:
+    scene = Scene.at_phase(4)
+    left_as_signed(scene, 3)
+    other = Evidence(identity="7000000000000000001:bars", schema=EVIDENCE.schema)
+    with pytest.raises(IllegalMove, match="another database than the one that the plan was approved for"):
+        scene.start(4, evidence=other)
+    assert scene.run.state == "on_hold"
+
+
+def test_cleanup_binds_the_schema_that_monitoring_ended_with() -> None:
+    """Approved after somebody changed the schema: the approval alone does not make that right."""
+    scene = Scene.at_phase(9)
+    left_as_signed(scene, 8)
+    verification.record(scene.run_id, CLEAN)
+    scene.sign(Role.APPROVER, gates.start_gate(9), evidence=DRIFTED)
+    with pytest.raises(IllegalMove, match="have changed since the end of phase 8"):
+        scene.start(9, evidence=DRIFTED)
     assert scene.phase(9).state == "ready"
 
 
