@@ -225,6 +225,24 @@ def test_rows_that_were_wrong_or_extra_in_the_target_become_what_the_source_says
         assert kept.fetchall() == [("5",), ("999",)]
 
 
+def test_row_written_into_the_target_as_dual_write_goes_on_is_not_removed_unseen(target: TargetUrls) -> None:
+    world = worlds.dxy_like(target)
+    shape = world.shape()
+    with world.runner() as conn, world.app() as app:
+        with ledger.fenced(conn, world.job):
+            run_tables.create(conn, shape)
+        existing.remember(conn, world.job, shape)
+        app.execute(
+            "INSERT INTO bars (symbol, timeframe, ts, close, source, raw) VALUES "
+            "('DXY', '1m', '2024-01-01 00:05Z', 5, 'x', '{}')"
+        )
+        triggers.install(conn, world.job, shape, direction="forward", mode="mirror", lock_ms=200)
+        assert existing.touch(conn, world.job, shape) == 0
+    settle(world)
+    assert world.rows("SELECT close FROM bars") == [(5,)]
+    assert world.unequal(shape) != []  # which the comparison of phase 4 names
+
+
 @pytest.mark.parametrize("safe", [True, False])
 def test_a_late_write_is_not_stranded_when_dual_write_goes_off(target: TargetUrls, safe: bool) -> None:
     world = worlds.dxy_like(target)

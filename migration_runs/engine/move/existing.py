@@ -56,16 +56,14 @@ def remember(conn: psycopg.Connection[Any], job: Job, shape: Shape) -> int:
 
 
 def touch(conn: psycopg.Connection[Any], job: Job, shape: Shape) -> int:
-    """Put the keys of all target rows in scope on the list; after forward is on. Safe to do again."""
+    """Put the remembered keys on the list; after forward is on. Safe to do again."""
     with ledger.fenced(conn, job):
         return conn.execute(
             statements.compose(
                 "existing_touch",
                 touched=shape.touched,
                 keys=columns.key_list(shape, None),
-                target_keys=columns.comma(columns.key_of(shape, "t", "target")),
-                target=shape.target.sql,
-                target_scope=columns.target_scope(shape, "t"),
+                before=shape.before,
             )
         ).rowcount
 

@@ -1,7 +1,8 @@
--- what: puts every target key in scope on the list of keys to look at again.
--- why: rows that were there before forward went on may be wrong or extra; the drain makes them what the source says.
--- locks: ACCESS SHARE on the target
+-- what: puts every key that the target held before the run on the list of keys to look at again.
+-- why: such rows may be wrong or extra; the drain makes them what the source says, and their images are kept. A row that
+--      the application writes into the target after they were remembered has no image: it stays, and verification says so.
+-- locks: none on the application's tables
 -- timeout: the step's
 -- undo: none needed: it is the run's own table
 INSERT INTO {touched} (side, {keys})
-SELECT 'source', {target_keys} FROM {target} AS t WHERE {target_scope}
+SELECT 'source', {keys} FROM {before}
