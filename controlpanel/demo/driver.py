@@ -21,6 +21,9 @@ from migration_runs.services.plan_store import plan_of
 HOW = "demo"
 LOOK_EVERY_S = 0.2
 PEOPLE_RESUME_AT_MOST = 3  # holds by a missed check on a starved machine; a person would look and resume
+STANDSTILL_S = 300.0
+"""So long without any change of the run means that nobody works on it; the longest step shows progress far more often."""
+
 EVIDENCE = (
     "https://ci.example.org/bars/builds/4711 build 4711 commit 9f3c1ae477b0 passed, reviewed by j.tan",
     "build 4711",
@@ -155,11 +158,23 @@ class Driver:
                 )
 
     def _until(self, reached: Callable[[RunView], bool]) -> None:
-        """Look at the run, and answer what it asks people, until it is where it should be."""
+        """Look at the run, and answer what it asks people, until it is where it should be.
+
+        Raises DemoFailedError when nothing at all has moved for a long time: then no worker does its work.
+        """
+        seen, moved = "", time.monotonic()
         while True:
             view = self.view()
             if reached(view):
                 return
+            now = _standing(view)
+            if now != seen:
+                seen, moved = now, time.monotonic()
+            if time.monotonic() - moved > STANDSTILL_S:
+                raise DemoFailedError(
+                    f"nothing has moved for {STANDSTILL_S:.0f} s: the run is {view.state}, phase "
+                    f"{view.current.number} {view.current.state}. Look at the workers' logs.\n{_last_lines(view)}"
+                )
             self._watch()
             self._answer(view)
             time.sleep(LOOK_EVERY_S)
@@ -210,6 +225,13 @@ class Driver:
 
 def _person(role: Role) -> User:
     return User.objects.get(username=username(role))
+
+
+def _standing(view: RunView) -> str:
+    """Everything about a run that moves while somebody works on it."""
+    steps = [(s.place, s.state, s.done, s.note, s.summary) for s in view.current.steps]
+    checks = sorted(view.window.counts.items()) if view.window else []
+    return repr((view.state, view.current.number, view.current.state, view.current.waiting, steps, checks))
 
 
 def _last_lines(view: RunView) -> str:
