@@ -22,7 +22,7 @@ HOW = "demo"
 LOOK_EVERY_S = 0.2
 PEOPLE_RESUME_AT_MOST = 3  # holds by a missed check on a starved machine; a person would look and resume
 STANDSTILL_S = 300.0
-"""So long without any change of the run, or half a window if that is longer, means that nobody works on it."""
+"""No change of the run for so long, or half a window if that is longer: nobody works on it."""
 
 EVIDENCE = (
     "https://ci.example.org/bars/builds/4711 build 4711 commit 9f3c1ae477b0 passed, reviewed by j.tan",
@@ -173,8 +173,9 @@ class Driver:
             patience = max(STANDSTILL_S, view.window_hours * 3600 / view.clock_speed / 2)
             if time.monotonic() - moved > patience:
                 raise DemoFailedError(
-                    f"nothing has moved for {patience:.0f} s: the run is {view.state}, phase {view.current.number} "
-                    f"{view.current.state}. Look at the workers' logs.\n{_last_lines(view)}"
+                    f"nothing has moved for {patience:.0f} s: the run is {view.state}, phase "
+                    f"{view.current.number} {view.current.state}. Look at the workers' logs.\n"
+                    f"{_last_lines(view)}"
                 )
             self._watch()
             self._answer(view)
