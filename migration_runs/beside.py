@@ -7,11 +7,12 @@ that it may be lost, doubled or late; an error of one is logged for people and t
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 
-from migration_runs import work
+from migration_runs import sweeper, work
 from migration_runs.advisory import alone
 from migration_runs.engine import connection, health, ledger
 from migration_runs.engine.job import Confirmation, Level
@@ -20,10 +21,15 @@ from migration_runs.engine.outcome import Verification
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.models import DueCheck, LogLine, PhaseRun, Run, VerificationReport
 from migration_runs.reporting import ChunkReporter, TokenHold
+from migration_runs.runbook.plan import Plan
 from migration_runs.services import checks as check_services
-from migration_runs.services import rules, sealing
+from migration_runs.services import clock, rules, sealing
 from migration_runs.services import verification as verification_services
+from migration_runs.services.window import WindowRule
 from migration_runs.states import PhaseState, RunState, StepState
+
+RECENT = timedelta(seconds=15)
+"""However compressed the clock: a report of this age is one of now, since a busy machine may be late."""
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +103,7 @@ def run_due_checks(run_id: int) -> None:
     job = work.run_job(run, worker=work.worker_name())
     while (due := check_services.begin_next(run_id)) is not None:
         outcome = health.run_check(
-            job, due.check_key, since=_check_before(due), verified=latest_verification(run_id)
+            job, due.check_key, since=_check_before(due), verified=recent_verification(run_id, job.plan)
         )
         check_services.record_check(due.pk, outcome, worker=job.worker)
 
@@ -113,10 +119,17 @@ def _check_before(due: DueCheck) -> Any:
     )
 
 
-def latest_verification(run_id: int) -> Verification | None:
-    """The run's latest live verification, without its examples; None when there is none."""
+def recent_verification(run_id: int, plan: Plan) -> Verification | None:
+    """The run's latest live verification, without its examples; None when there is none of late.
+
+    A clean report proves nothing once reports have stopped coming: older than two of its periods it is not
+    used, and the check that asks compares both sides itself.
+    """
     row = VerificationReport.objects.filter(run_id=run_id).order_by("-id").first()
     if row is None:
+        return None
+    period = sweeper.verification_period(plan.clock_speed, row.seconds)
+    if clock.database_now() - row.at > max(2 * period, WindowRule.of(plan).interval, RECENT):
         return None
     return Verification(
         source_rows=row.source_rows,

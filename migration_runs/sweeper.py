@@ -93,7 +93,7 @@ def runs_to_verify() -> Iterator[Hint]:
     now = clock.database_now()
     for pk, speed in runs.values_list("pk", "plan__body__clock_speed"):
         last = VerificationReport.objects.filter(run_id=pk).order_by("-id").values("at", "seconds").first()
-        if last is None or now - last["at"] >= _verification_period(float(speed), float(last["seconds"])):
+        if last is None or now - last["at"] >= verification_period(float(speed), float(last["seconds"])):
             yield Hint("verify_when_due", pk)
 
 
@@ -109,7 +109,7 @@ def verification_due(run_id: int) -> bool:
     return Hint("verify_when_due", run_id) in runs_to_verify()
 
 
-def _verification_period(clock_speed: float, took_s: float) -> timedelta:
+def verification_period(clock_speed: float, took_s: float) -> timedelta:
     """Real time between two verifications: the setting's market time, but never back to back."""
     wanted = settings.PHASEGATE_VERIFICATION_SECONDS / clock_speed
     return timedelta(seconds=max(wanted, MIN_VERIFICATION_S, took_s * VERIFICATION_SHARE))

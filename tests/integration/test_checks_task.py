@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from migration_runs import beside, sweeper, tasks, work
@@ -147,9 +148,31 @@ def test_a_verification_is_made_and_kept(control_db: ControlUrls, target: Target
     report = VerificationReport.objects.get(run=phase.run_id)
     assert (report.missing, report.different, report.clean) == (1, 1, False)
     assert Run.objects.get(pk=phase.run_id).state == "on_hold"
-    latest = beside.latest_verification(phase.run_id)
+    latest = beside.recent_verification(phase.run_id, plans.plan())
     assert latest is not None
     assert not latest.clean
+
+
+def test_a_check_does_not_live_on_a_clean_report_of_long_ago(
+    control_db: ControlUrls, target: TargetUrls
+) -> None:
+    """The verification's worker died after a clean report, and a row got lost since."""
+    runs.make_tables(target.owner_url, rows=3)
+    built_in: dict[str, object] = {
+        "key": "verified",
+        "title": "t",
+        "builtin": "verification",
+        "passes": {"equals": 0},
+    }
+    phase = _windowed(built_in)
+    VerificationReport.objects.create(
+        run_id=phase.run_id, at=timezone.now() - timedelta(hours=3), source_rows=3, target_rows=3, missing=0,
+        extra=0, different=0, pending=0, clean=True, seconds=0.5,
+    )  # fmt: skip
+    _let_time_pass(phase.run_id, "61 minutes")
+    beside.run_due_checks(phase.run_id)
+    row = _first(phase)
+    assert (row.verdict, row.value) == ("fail", 3.0)
 
 
 def test_a_verification_that_cannot_be_made_is_told_and_is_no_clean_one(
@@ -195,8 +218,8 @@ def test_an_alias_that_this_worker_does_not_know_is_said_by_its_variable(
 
 def test_verification_follows_the_last_one_by_a_share_of_its_own_time() -> None:
     """A comparison that takes long on a compressed clock must not run back to back."""
-    assert sweeper._verification_period(3600.0, 0.1) == timedelta(seconds=3)
-    assert sweeper._verification_period(3600.0, 10.0) == timedelta(seconds=40)
+    assert sweeper.verification_period(3600.0, 0.1) == timedelta(seconds=3)
+    assert sweeper.verification_period(3600.0, 10.0) == timedelta(seconds=40)
 
 
 def test_hints_that_waited_behind_a_long_verification_make_no_second_one(
