@@ -130,6 +130,32 @@ def test_a_disabled_task_and_a_new_error_fail(switched: EngineRun, bars_target: 
     assert "no provider" in outcome.detail
 
 
+def test_an_error_of_the_windows_first_hour_fails_its_first_check(
+    switched: EngineRun, bars_target: TargetUrls
+) -> None:
+    """No check came before the first one: it looks back over its whole interval."""
+    assert look(switched, "runlog_errors", since=None).verdict == "pass"
+    execute(
+        bars_target,
+        "INSERT INTO public.ops_runlog (component, level, message) VALUES ('feed', 'error', 'no provider')",
+    )
+    outcome = look(switched, "runlog_errors", since=None)
+    assert (outcome.verdict, outcome.value) == ("fail", 1.0)
+
+
+def test_closed_hours_without_any_bar_of_dxy_are_no_health(
+    switched: EngineRun, bars_target: TargetUrls
+) -> None:
+    execute(bars_target, "UPDATE public.market_clock SET market_start = '2026-03-21 12:00+00'")
+    with psycopg.connect(bars_target.dsn) as conn:
+        conn.execute("SET session_replication_role = replica")
+        conn.execute("ALTER TABLE public.data_bars DISABLE TRIGGER USER")
+        conn.execute("DELETE FROM public.data_bars WHERE canonical_symbol = 'DXY'")
+    outcome = look(switched, "dxy_1m_staleness")
+    assert not outcome.market_open
+    assert outcome.verdict == "fail"
+
+
 def test_a_wrong_bar_fails_the_verification_check(switched: EngineRun, bars_target: TargetUrls) -> None:
     assert look(switched, "verification").verdict == "pass"
     with psycopg.connect(bars_target.dsn) as conn:

@@ -1,9 +1,11 @@
 -- what: seconds by which the newest 1m bar of DXY lies behind the newest minute that all six components have.
--- why: while the market is closed nothing new can come, but what came must have been derived.
+-- why: while the market is closed nothing new can come, but what came must have been derived. Without any bar of DXY
+--   there is no lag to measure, and the check fails.
 -- locks: ACCESS SHARE on data_bars.
 -- timeout: statement 10 s
 -- undo: none needed, it reads only.
-SELECT greatest(extract(epoch FROM component.newest - dxy.newest), 0)::float8 AS value,
+SELECT CASE WHEN dxy.newest IS NOT NULL
+            THEN greatest(extract(epoch FROM component.newest - dxy.newest), 0)::float8 END AS value,
        format('newest 1m bar of DXY: %%s; newest minute with all components: %%s', dxy.newest, component.newest) AS detail
   FROM (SELECT max(ts_utc) AS newest
           FROM public.data_bars
