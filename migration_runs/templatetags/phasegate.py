@@ -68,6 +68,7 @@ STATES: dict[str, tuple[str, str, str]] = {
 }
 NOTHING = mark_safe("\N{EN DASH}")
 SHOWN_AT_START = 10
+WHOLE_FROM = 1000
 TURNING = frozenset({"running", "undoing"})
 
 
@@ -138,12 +139,12 @@ def short(digest: str) -> str:
 
 @register.filter
 def number(value: Any) -> str:
-    """A count with thousands separated; a measurement with at most four digits after the point."""
+    """A count with thousands separated; a measurement with the digits after the point that it deserves."""
     if value is None:
         return NOTHING
-    if isinstance(value, float) and not value.is_integer():
+    if isinstance(value, float) and abs(value) < WHOLE_FROM and not value.is_integer():
         return f"{value:,.4f}".rstrip("0").rstrip(".")
-    return f"{int(value):,}"
+    return f"{round(value):,}"
 
 
 @register.filter
