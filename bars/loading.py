@@ -111,6 +111,28 @@ def load(
                 conn.execute("SELECT set_config('TimeZone', %s, false)", [previous_zone])
 
 
+def discard_unfinished(conn: psycopg.Connection[Any]) -> bool:
+    """Remove a world whose load was interrupted, so that it can be loaded anew; False where there is none.
+
+    It is known by its clock, which stands until the load is done, or by having no symbols yet.
+    """
+    if not is_installed(conn):
+        return False
+    with conn.transaction():
+        _become_owner(conn)
+        unfinished = conn.execute(
+            """
+            SELECT EXISTS (SELECT FROM public.market_clock WHERE speed = %s)
+                OR NOT EXISTS (SELECT FROM public.core_asset_registry_all)
+            """,
+            [_FROZEN_SPEED],
+        )
+        if unfinished.fetchone() != (True,):
+            return False
+        conn.execute(sql_files.read("load/discard"))
+        return True
+
+
 def restart_clock(conn: psycopg.Connection[Any], *, speed: float = 1.0) -> datetime:
     """Let the market clock start now, at the minute that is to be ingested next; return that minute.
 

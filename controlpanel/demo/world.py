@@ -36,14 +36,15 @@ def prepare_control() -> None:
 
 
 def load_bars(alias: str, *, days: int, rows: int | None, seed: int, speed: float) -> bool:
-    """Load history into a target whose market starts on the last Monday 08:00 UTC; False if it has bars."""
+    """Load history into a target whose market starts on the last Monday 08:00 UTC; False if it has bars.
+
+    What an interrupted load left is removed first.
+    """
     with connections.connect(
         connections.application_url(alias), application_name="bars-load", statement_timeout_seconds=0
     ) as conn:
-        if loading.is_installed(conn):
-            has_bars = conn.execute("SELECT EXISTS (SELECT FROM public.data_bars)").fetchone()
-            if has_bars == (True,):
-                return False
+        if not loading.discard_unfinished(conn) and loading.is_installed(conn):
+            return False
         loading.load(
             conn,
             days=days,

@@ -195,6 +195,34 @@ def test_a_second_load_is_refused_and_changes_nothing(loaded: Conn) -> None:
     assert _value(loaded, "SELECT speed FROM market_clock") == 1
 
 
+def test_an_interrupted_load_is_discarded_and_loaded_anew(
+    target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with psycopg.connect(target.app_url, autocommit=True) as conn:
+        monkeypatch.setattr(loading._Filling, "_derive_dxy", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            loading.load(conn, days=2, market_start=START)
+        assert _value(conn, "SELECT EXISTS (SELECT FROM data_bars)")
+        monkeypatch.undo()
+        assert loading.discard_unfinished(conn)
+        assert not loading.is_installed(conn)
+        assert loading.load(conn, days=2, market_start=START).dxy_active > 0
+
+
+def test_a_world_that_was_only_installed_is_unfinished(target: TargetUrls) -> None:
+    with psycopg.connect(target.app_url, autocommit=True) as conn:
+        loading.install(conn)
+        assert loading.discard_unfinished(conn)
+
+
+def test_a_finished_load_is_never_discarded(loaded: Conn) -> None:
+    assert not loading.discard_unfinished(loaded)
+    assert _value(loaded, "SELECT EXISTS (SELECT FROM data_bars)")
+
+
 def test_without_a_clock_the_data_end_now(target: TargetUrls) -> None:
     with psycopg.connect(target.app_url) as conn:
         loaded = loading.load(conn, days=1)
