@@ -7,6 +7,7 @@ that it may be lost, doubled or late; an error of one is logged for people and t
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,9 @@ from migration_runs.states import PhaseState, RunState, StepState
 
 RECENT = timedelta(seconds=15)
 """However compressed the clock: a report of this age is one of now, since a busy machine may be late."""
+
+STUCK_NAMED = 5
+"""So many keys that cannot be drained are named in one line of the log."""
 
 logger = logging.getLogger(__name__)
 
@@ -152,13 +156,22 @@ def drain_run(run_id: int) -> int:
         if not taken:
             return 0
         try:
-            return drain.drain(work.run_job(run, worker=work.worker_name()), QuietReporter(run_id)).drained
+            result = drain.drain(work.run_job(run, worker=work.worker_name()), QuietReporter(run_id))
+            if result.stuck:
+                _tell_once(run_id, _stuck_in_words(result.stuck))
+            return result.drained
         except (Fenced, LeaseLost) as gone:
             logger.info("draining of %s gives way: %s", run.name, gone)
         except (EngineError, psycopg.Error) as error:
             # The next sweep tries again; how long keys have waited is shown from the target itself.
             logger.warning("draining of %s failed: %s", run.name, type(error).__name__)
     return 0
+
+
+def _stuck_in_words(stuck: Sequence[drain.Stuck]) -> str:
+    """Which keys waiting does not cure, and why: every comparison takes them for lag until somebody acts."""
+    named = "; ".join(f"({', '.join(one.key)}): {one.error}" for one in stuck[:STUCK_NAMED])
+    return f"{len(stuck)} keys cannot be made equal on both sides: {named}. Correct these rows."
 
 
 def verify_run(run_id: int) -> Verification | None:
