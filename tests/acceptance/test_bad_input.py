@@ -156,7 +156,8 @@ DEFINITIONS = {
     "functions": "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
     " AND prokind = 'f'",
     "columns": "SELECT attrelid::regclass::text, attname, atttypid::regtype::text"
-    " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND NOT attisdropped",
+    " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+    " WHERE relnamespace = 'public'::regnamespace AND NOT attisdropped",
     "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
     "constraints": "SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint"
     " WHERE connamespace = 'public'::regnamespace",
