@@ -150,7 +150,7 @@ class CopyKind(StepKind[CopyStep]):
             for _ in range(MOST_DRAINS):
                 drained += result.drained
                 if result.stuck:
-                    raise _stuck(result)
+                    raise stuck(result)
                 if not result.left:
                     break
                 result = drain.settle(conn, ctx.job, shape, ctx.reporter)
@@ -168,7 +168,8 @@ def waiting_for(step: str, still: tuple[waiting.Older, ...]) -> StepResult:
     )
 
 
-def _stuck(result: drain.DrainResult) -> StepFailed:
+def stuck(result: drain.DrainResult) -> StepFailed:
+    """The failure of a step that cannot go on before keys are equal that no waiting makes equal."""
     first = "; ".join(f"({', '.join(one.key)}): {one.error}" for one in result.stuck[:3])
     return StepFailed(
         f"{len(result.stuck)} rows cannot be brought to the other side: {first}",

@@ -11,6 +11,7 @@ import psycopg
 from migration_runs.engine.move import catalog, drain, verification
 from migration_runs.engine.outcome import StepPreview, StepResult, Verification, Waiting
 from migration_runs.engine.steps.base import StepContext, StepKind
+from migration_runs.engine.steps.copy import stuck
 from migration_runs.exceptions import StepFailed
 from migration_runs.runbook.steps import VerifyStep
 
@@ -59,7 +60,9 @@ class VerifyKind(StepKind[VerifyStep]):
                         summary=f"equal: {found.source_rows} rows in {found.seconds:.1f} s",
                         details={"verification": dataclasses.asdict(found)},
                     )
-                drain.settle(conn, ctx.job, shape, ctx.reporter)
+                result = drain.settle(conn, ctx.job, shape, ctx.reporter)
+                if result.stuck:
+                    raise stuck(result)
                 time.sleep(PAUSE_S * (number > 0))
         text = f"{found.pending} rows wait to be drained; compared again soon"
         return StepResult(
