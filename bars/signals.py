@@ -44,8 +44,9 @@ def latest_bars(
 ) -> list[Bar]:
     """Return the newest bars, newest first.
 
-    The legacy engine reads both tables; the migrated one reads 1m bars from ``data_bars`` and longer ones
-    from ``derived_data_bars``, one table each.
+    The legacy engine calls ``public.signal_bars``, whose body decides from where a bar comes: both tables
+    before a migration, each minute once during it. The migrated one calls no function and reads 1m bars
+    from ``data_bars`` and longer ones from ``derived_data_bars``, one table each.
     """
     if version == "legacy":
         statement = sql_files.read("signals/latest_legacy")

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from bars import readers, sql_files
+from bars import readers, signals, sql_files
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import health
 from migration_runs.engine.move import verification
@@ -28,6 +28,7 @@ SOURCE = "FROM public.derived_data_bars WHERE canonical_symbol = 'DXY' AND timef
 TARGET = "FROM public.data_bars WHERE canonical_symbol = 'DXY' AND timeframe = '1m'"
 ACTIVE = f"SELECT count(*) {SOURCE} AND deleted_at IS NULL"
 READER = "public.aggregate_1m_to_5m_range(text, timestamptz, timestamptz, integer)"
+SIGNALS = "public.signal_bars(text, text, integer)"
 DEFINITION = "SELECT pg_get_functiondef(%s::regprocedure)"
 
 
@@ -82,6 +83,20 @@ def counted(run: EngineRun, definition: str | None = None) -> tuple[int, int]:
     assert minutes is not None
     assert answer[0]["success"] is True
     return answer[0]["source_count"], minutes[0]
+
+
+def doubled_signals(run: EngineRun, definition: str | None = None) -> int:
+    """How many minutes the legacy signal engine sees twice among the newest 400 bars.
+
+    ``definition`` tries another body of the function that it reads through; it is rolled back.
+    """
+    with psycopg.connect(run.target.dsn) as conn:
+        if definition is not None:
+            conn.execute(definition.encode())
+        bars = signals.latest_bars(conn, symbol="DXY", timeframe="1m", limit=400, version="legacy")
+        conn.rollback()
+    assert len(bars) == 400
+    return len(bars) - len({bar.ts for bar in bars})
 
 
 def seen(target: TargetUrls, state: readers.State) -> dict[str, list[float]]:
@@ -255,14 +270,39 @@ def test_defect_08_equal_counts_with_a_wrong_value_are_not_equal(
 
 def test_defect_09_each_bar_is_counted_once_with_both_tables_filled(start_run: StartRun) -> None:
     run = start_run()
-    legacy = run.value(DEFINITION, [READER])
+    legacy, legacy_signals = run.value(DEFINITION, [READER]), run.value(DEFINITION, [SIGNALS])
     run.play(1, 2, 3, 4)
     count, minutes = counted(run)
     assert count == minutes > 0
+    assert doubled_signals(run) == 0
     doubled, _ = counted(run, legacy)
     assert doubled == 2 * minutes  # what the old reader would have made of it
+    assert doubled_signals(run, legacy_signals) == 200
     run.play(5)
     assert counted(run) == (minutes, minutes)
+    assert doubled_signals(run) == 0
+
+
+@pytest.mark.parametrize(
+    ("without", "phase"),
+    [
+        pytest.param("transition_signals", 4, id="the duplicate-safe body is forgotten"),
+        pytest.param("single_table_signals", 5, id="the single-table body is forgotten"),
+    ],
+)
+def test_defect_09_a_forgotten_body_of_the_signal_function_stops_the_run(
+    start_run: StartRun, dxy_folder: Folder, without: str, phase: int
+) -> None:
+    legacy = sql_files.read("legacy/10_signal_bars").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    file = next(dxy_folder.path.rglob(f"{without}.sql"))
+    header = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("--")]
+    body = "\n".join(line for line in legacy.splitlines() if not line.startswith("--"))
+    file.write_text("\n".join([*header, body, ""]), encoding="utf-8")
+    run = start_run(dxy_folder.path)
+    run.play(*range(1, phase))
+    outcome = run.attempt(phase)
+    assert (outcome.status, outcome.step) == ("failed", "signals_once")
+    assert "720 of them doubled" in outcome.error
 
 
 def test_defect_10_version_quality_counts_and_raw_survive_there_and_back(
@@ -404,19 +444,23 @@ def test_defect_17_copied_history_is_not_taken_for_new_bars(
 @pytest.mark.parametrize("decision", ["keep", "delete"])
 def test_defect_18_rollback_leaves_no_reader_that_counts_twice(start_run: StartRun, decision: Any) -> None:
     run = start_run(data_decision=decision)
-    legacy = run.value(DEFINITION, [READER])
+    legacy, legacy_signals = run.value(DEFINITION, [READER]), run.value(DEFINITION, [SIGNALS])
     run.play(1, 2, 3, 4, 5)
     run.undo(5, 4, 3, 2, 1)
     count, minutes = counted(run)
     assert count == minutes > 0
+    assert doubled_signals(run) == 0
     copied = run.value(f"SELECT count(*) {TARGET}")
     if decision == "keep":
         assert copied == run.value(ACTIVE)
         assert run.value(DEFINITION, [READER]) != legacy
         assert counted(run, legacy)[0] == 2 * minutes  # why the old reader may not come back
+        assert run.value(DEFINITION, [SIGNALS]) != legacy_signals
+        assert doubled_signals(run, legacy_signals) == 200
     else:
         assert copied == 0
         assert run.value(DEFINITION, [READER]) == legacy
+        assert run.value(DEFINITION, [SIGNALS]) == legacy_signals
 
 
 def test_the_legacy_reader_is_the_one_that_the_world_ships() -> None:

@@ -134,6 +134,8 @@ class Command(BaseCommand):
     def _signals(self, url: str, *, timeframe: str, bars: int, json: bool, **_: Any) -> None:
         with connections.connect(url, application_name="bars-signals") as conn:
             version = deployment.deployed_version(conn, "signals")
+            name = deployment.application_name("signals", version)
+            conn.execute("SELECT set_config('application_name', %s, false)", [name])
             for symbol in pairs.SYMBOLS:
                 signal = signals.signal_for(
                     conn, symbol=symbol, timeframe=timeframe, limit=bars, version=version

@@ -1,10 +1,5 @@
--- what:  the newest bars of a symbol, from whichever table has them.
--- why:   the legacy engine does not know where a symbol lives; one that is in both tables comes twice.
+-- what:  the newest bars of a symbol, as the database's own function gives them.
+-- why:   the legacy engine does not know where a symbol lives; signal_bars does, and its body follows a migration.
 SELECT ts_utc, open, high, low, close
-  FROM (SELECT ts_utc, open, high, low, close FROM public.data_bars
-         WHERE canonical_symbol = %(symbol)s AND timeframe = %(timeframe)s
-        UNION ALL
-        SELECT ts_utc, open, high, low, close FROM public.derived_data_bars
-         WHERE canonical_symbol = %(symbol)s AND timeframe = %(timeframe)s AND deleted_at IS NULL) AS bar
+  FROM public.signal_bars(%(symbol)s, %(timeframe)s, %(limit)s)
  ORDER BY ts_utc DESC
- LIMIT %(limit)s

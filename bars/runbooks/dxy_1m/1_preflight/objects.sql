@@ -15,4 +15,5 @@ SELECT to_regprocedure(wanted.name) IS NOT NULL,
   FROM (VALUES ('public.market_now()'),
                ('public.calc_dxy_range_derived(timestamptz, timestamptz, text, integer)'),
                ('public.aggregate_1m_to_5m_range(text, timestamptz, timestamptz, integer)'),
-               ('public.agg_bootstrap_cursor(text, text)')) AS wanted (name);
+               ('public.agg_bootstrap_cursor(text, text)'),
+               ('public.signal_bars(text, text, integer)')) AS wanted (name);

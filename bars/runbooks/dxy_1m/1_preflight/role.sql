@@ -33,4 +33,5 @@ SELECT pg_has_role(routine.proowner, 'USAGE'),
               routine.oid::regprocedure, pg_has_role(routine.proowner, 'USAGE'))
   FROM pg_catalog.pg_proc AS routine
  WHERE routine.pronamespace = 'public'::regnamespace
-   AND routine.proname IN ('aggregate_1m_to_5m_range', 'agg_bootstrap_cursor', 'calc_dxy_range_derived');
+   AND routine.proname IN ('aggregate_1m_to_5m_range', 'agg_bootstrap_cursor', 'calc_dxy_range_derived',
+                           'signal_bars');

@@ -14,5 +14,6 @@ REVOKE EXECUTE ON FUNCTION
     public.agg_bootstrap_cursor(text, text),
     public.agg_get_due_tasks(integer),
     public.agg_start(text, text),
-    public.agg_finish(text, text, boolean, timestamptz, text, boolean)
+    public.agg_finish(text, text, boolean, timestamptz, text, boolean),
+    public.signal_bars(text, text, integer)
 FROM PUBLIC;
