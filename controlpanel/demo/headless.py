@@ -20,6 +20,7 @@ from bars import connections, deployment, readers
 from controlpanel.demo import people, proof, world
 from controlpanel.demo.driver import Driver
 from controlpanel.demo.processes import Processes
+from controlpanel.demo.signal_watch import SignalWatch
 from migration_runs.models import DueCheck, Run
 from migration_runs.phases import PHASES, Role
 from migration_runs.services import audit, plans
@@ -28,6 +29,7 @@ ALIAS = "bars"
 RUNBOOK = "dxy_1m"
 SEED = 7
 DEPLOY_PATIENCE_S = 120.0
+LINGER_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dic
         before = proof.history(conn)
     journal = log_dir / "journal.jsonl"
     journal.unlink(missing_ok=True)  # of an earlier demo whose logs were kept
-    with Processes(log_dir, os.environ) as processes:
+    with (
+        Processes(log_dir, os.environ) as processes,
+        SignalWatch(connections.application_url(ALIAS)) as engine,
+    ):
         start_workers(processes)
         world.restart_clock(ALIAS, speed=options.pace.speed)
         start_market(processes, ALIAS, journal=journal)
@@ -71,11 +76,16 @@ def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dic
             author=people_user(Role.DBA),
             how="demo",
         )
+
+        def watch() -> None:
+            processes.check()
+            engine.look()
+
         driver = Driver(
             run.pk,
             password=password,
             deploy=lambda version: deploy(ALIAS, version, say),
-            watch=processes.check,
+            watch=watch,
             say=say,
         )
         driver.until_approved()
@@ -85,7 +95,10 @@ def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dic
                 driver.roll_back()
                 break
         # The market goes on for a moment in its final state, so that the proof has bars written there.
-        time.sleep(3)
+        ends = time.monotonic() + LINGER_S
+        while time.monotonic() < ends:
+            engine.look()
+            time.sleep(0.1)
         processes.stop("feed", "aggregator")
         view = driver.view()
         with connections.connect(connections.application_url(ALIAS), application_name="bars-proof") as conn:
@@ -95,23 +108,32 @@ def drive(options: Options, *, log_dir: Path, say: Callable[[str], None]) -> dic
     verified = audit.verify()
     return {
         "state": view.state,
-        "rows": {
-            "source_before": len(before),
-            "target_after": target_after,
-            "written_during_run": proven.written_during_run,
-            "missing": proven.missing,
-            "duplicated": proven.duplicated,
-            "different": proven.different,
-        },
+        "rows": {"source_before": len(before), "target_after": target_after} | rows_proven(proven, engine),
+        "signals": {"looks": engine.looks, "doubled": len(engine.doubled)},
         "phases": [
             {"number": t.number, "key": t.key, "state": t.state, "seconds": t.seconds} for t in driver.times()
         ],
         "checks": _check_counts(run),
         "audit": {"events": verified.events, "verified": verified.intact},
         "leftovers": leftovers,
-        "examples": list(proven.examples),
+        "examples": examples(proven, engine),
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def rows_proven(proven: proof.Proof, engine: SignalWatch) -> dict[str, int]:
+    """The figures of ``rows``; a minute is duplicated if it is at the end, or ever was to the engine."""
+    return {
+        "written_during_run": proven.written_during_run,
+        "missing": len(proven.missing),
+        "duplicated": len(proven.duplicated | engine.doubled.keys()),
+        "different": len(proven.different),
+    }
+
+
+def examples(proven: proof.Proof, engine: SignalWatch) -> list[str]:
+    """A few of the deviations in words: the final state's, and minutes that came twice during the run."""
+    return [*proven.examples, *list(engine.doubled.values())[: proof.EXAMPLES]]
 
 
 def deviations(report: dict[str, Any], *, rollback_after: int | None) -> list[str]:
@@ -124,6 +146,8 @@ def deviations(report: dict[str, Any], *, rollback_after: int | None) -> list[st
     ]
     if not rows["written_during_run"]:
         found.append("the feed wrote nothing during the run, so nothing was proven about live writes")
+    if not report["signals"]["looks"]:
+        found.append("the signal engine never looked, so nothing was proven about what it saw meanwhile")
     if not report["audit"]["verified"]:
         found.append("the audit trail does not verify")
     if report["leftovers"]:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from bars import readers
+from bars import deployment, readers, signals
 
 EXAMPLES = 5
+
+SIGNAL_MINUTES = 250_000
+"""How many of the newest minutes the signal engine is asked for at the end: half a year and more. It answers
+in one piece, so this bounds the memory of a proof over millions of bars."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Bars that readers should see but do not, see twice, or see with another value; all 0 is the goal."""
+    """Minutes (UTC) that readers should see but do not, see twice, or see with another value.
+
+    All three empty is the goal.
+    """
 
     expected: int
     written_during_run: int
-    missing: int
-    duplicated: int
-    different: int
+    missing: frozenset[datetime]
+    duplicated: frozenset[datetime]
+    different: frozenset[datetime]
     examples: tuple[str, ...]
 
     @property
@@ -52,32 +59,77 @@ def journal_lines(path: Path) -> Iterator[tuple[datetime, float]]:
 def prove(
     conn: psycopg.Connection[Any], *, state: readers.State, before: dict[datetime, float], journal: Path
 ) -> Proof:
-    """Compare what readers in ``state`` see with ``before`` as the feed's journal changed it."""
+    """Compare what readers see with ``before`` as the feed's journal changed it.
+
+    Two readers are asked: the yardstick of ``state`` over all history, and the signal engine of the deployed
+    version over the newest ``SIGNAL_MINUTES``. What either of them does not see right counts.
+    """
     expected = dict(before)
     written: set[datetime] = set()
     for ts, close in journal_lines(journal):
         expected[ts] = close
         written.add(ts)
-    seen: set[datetime] = set()
-    duplicated = different = 0
-    examples: list[str] = []
-    for bar in readers.bars_seen(conn, state=state):
-        wanted = expected.get(bar.ts)
-        if bar.ts in seen:
-            duplicated += 1
-            examples.append(f"{bar.ts:%Y-%m-%d %H:%M} is seen twice")
-        elif wanted is not None and wanted != bar.close:
-            different += 1
-            examples.append(f"{bar.ts:%Y-%m-%d %H:%M} is {bar.close}, should be {wanted}")
-        seen.add(bar.ts)
-        del examples[EXAMPLES:]
-    lost = sorted(expected.keys() - seen)
-    examples += [f"{ts:%Y-%m-%d %H:%M} is missing" for ts in lost[:EXAMPLES]]
+    version = deployment.deployed_version(conn, "signals")
+    newest = dict(sorted(expected.items())[-SIGNAL_MINUTES:])
+    oldest = min(newest, default=datetime.min.replace(tzinfo=UTC))
+    # Twice as many as there should be: where all of them came twice, the oldest would be cut off.
+    engine = signals.latest_bars(
+        conn, symbol="DXY", timeframe="1m", limit=2 * len(newest) + 1, version=version
+    )
+    found = (
+        _compare(
+            ((bar.ts, bar.close) for bar in readers.bars_seen(conn, state=state)),
+            expected=expected,
+            reader=f"{state} readers",
+        ),
+        _compare(
+            ((bar.ts, bar.close) for bar in engine if bar.ts >= oldest),
+            expected=newest,
+            reader=f"the {version} signal engine",
+        ),
+    )
     return Proof(
         expected=len(expected),
         written_during_run=len(written),
-        missing=len(lost),
-        duplicated=duplicated,
-        different=different,
+        missing=frozenset().union(*(one.missing for one in found)),
+        duplicated=frozenset().union(*(one.duplicated for one in found)),
+        different=frozenset().union(*(one.different for one in found)),
+        examples=tuple(example for one in found for example in one.examples),
+    )
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """What one reader does not see right."""
+
+    missing: frozenset[datetime]
+    duplicated: frozenset[datetime]
+    different: frozenset[datetime]
+    examples: tuple[str, ...]
+
+
+def _compare(
+    bars: Iterable[tuple[datetime, float]], *, expected: dict[datetime, float], reader: str
+) -> _Differences:
+    seen: set[datetime] = set()
+    duplicated: set[datetime] = set()
+    different: set[datetime] = set()
+    examples: list[str] = []
+    for ts, close in bars:
+        wanted = expected.get(ts)
+        if ts in seen:
+            duplicated.add(ts)
+            examples.append(f"{ts:%Y-%m-%d %H:%M} is seen twice by {reader}")
+        if wanted is not None and wanted != close:
+            different.add(ts)
+            examples.append(f"{ts:%Y-%m-%d %H:%M} is {close} to {reader}, should be {wanted}")
+        seen.add(ts)
+        del examples[EXAMPLES:]
+    lost = sorted(expected.keys() - seen)
+    examples += [f"{ts:%Y-%m-%d %H:%M} is missing to {reader}" for ts in lost[:EXAMPLES]]
+    return _Differences(
+        missing=frozenset(lost),
+        duplicated=frozenset(duplicated),
+        different=frozenset(different),
         examples=tuple(examples),
     )
