@@ -29,4 +29,4 @@ USER phasegate
 VOLUME ["/var/backups/phasegate"]
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=4 CMD ["python", "-m", "controlpanel.probe"]
-CMD ["gunicorn", "controlpanel.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", "--access-logfile", "-"]
+CMD ["gunicorn", "controlpanel.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", "--no-control-socket", "--access-logfile", "-"]

@@ -23,9 +23,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
 app = Celery("phasegate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-# For every thread: Celery makes a new application the current one in the thread alone that made it, while the
-# web answers from others, whose hints would go to a broker that nobody has.
-app.set_default()
 
 
 @app.on_after_configure.connect

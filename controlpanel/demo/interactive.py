@@ -95,7 +95,7 @@ def _start(
         say(f"port {port} is taken: the panel listens on {chosen}")
     processes.start(
         "web", "-m", "gunicorn", "controlpanel.wsgi", "--bind", f"{HOST}:{chosen}",
-        "--workers", "2", "--threads", "4", "--worker-class", "gthread",
+        "--workers", "2", "--threads", "4", "--worker-class", "gthread", "--no-control-socket",
     )  # fmt: skip
     _wait_for_web(processes, chosen)
     _greet(chosen, password, pace, say=say)
