@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+# Test processes, each with servers of its own. More than cores, since tests that kill things mostly wait.
+JOBS ?= 3
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
@@ -25,8 +27,8 @@ setup: $(RUNTIME) ## build .venv from requirements.txt (hashes checked)
 demo: setup ## web, workers, live feed and sample runs, on servers of its own; Ctrl-C stops all
 	@exec $(BIN)/python manage.py demo
 
-test: $(DEVELOPMENT) ## all tests, on real servers of their own; ARGS="-k name" chooses
-	@$(BIN)/pytest $(ARGS)
+test: $(DEVELOPMENT) ## all tests, on real servers of their own; ARGS="-k name" chooses, JOBS=1 runs one at a time
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(DEVELOPMENT) ## measure against baselines of the same run; ARGS="--rows 1000000"
 	@$(BIN)/python -m bench $(ARGS)
