@@ -68,6 +68,10 @@ def _variable(name: str, number: int) -> sql.Identifier:
     return sql.Identifier(f"{name}_{number}")
 
 
+def _variables(shape: Shape, *names: str) -> list[sql.Identifier]:
+    return [_variable(name, number) for name in names for number in range(1, len(shape.key) + 1)]
+
+
 def _keys(shape: Shape, name: str) -> sql.Composed:
     return mirroring.keys_from(shape, [_variable(name, number) for number in range(1, len(shape.key) + 1)])
 
@@ -121,24 +125,37 @@ def _collect(shape: Shape, direction: Direction, tables: tuple[str, ...], *, ret
                 sql.Identifier(table), rows,
             )
         )  # fmt: skip
+    both = len(tables) > 1
     conditions = {
         "keys": "",
         "olds": " FILTER (WHERE r.was)",
         "lost": " FILTER (WHERE r.was AND NOT r.stays)",
     }
-    return statements.compose(
+    sets = _SETS if both else _SETS[:1]
+    scoped = [key.name for key in shape.key if key.source in shape.move.scope]
+    collected = statements.compose(
         "mirror_collect",
         aggregates=columns.comma(
             sql.SQL("array_agg({}){}").format(columns.column("r", key), sql.SQL(conditions[name]))
-            for name in _SETS
+            for name in sets
             for key in shape.key_names
         ),
-        variables=columns.comma(
-            _variable(name, number) for name in _SETS for number in range(1, len(shape.key) + 1)
-        ),
+        variables=columns.comma(_variables(shape, *sets)),
         keys=columns.comma(columns.key_of(shape, "r", None)),
+        order=columns.comma(
+            columns.column("r", name) for name in sorted(shape.key_names, key=lambda name: name in scoped)
+        ),
+        was_and_stays=sql.SQL(", bool_or(r.was) AS was, bool_or(r.stays) AS stays" if both else ""),
         rows=sql.SQL(" UNION ALL ").join(branches),
     )
+    # Of inserted rows none lived before; of deleted ones all did, and none does now.
+    same = () if both or tables == ("new_rows",) else _SETS[1:]
+    assigned = [
+        sql.SQL("{} := {}").format(variable, keys)
+        for name in same
+        for variable, keys in zip(_variables(shape, name), _variables(shape, "keys"), strict=True)
+    ]
+    return sql.SQL(";\n        ").join([collected, *assigned])
 
 
 def _is_gone(shape: Shape) -> sql.Composed:

@@ -11,6 +11,8 @@ DECLARE
     depth  CONSTANT integer := pg_trigger_depth();
     told   CONSTANT text := current_setting('phasegate.origin', true);
     echo   boolean := false;
+    -- Assigned, not performed: an assignment is evaluated without starting a query. That also is why conditions nest.
+    nothing text;
     origin text := {side};
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -38,11 +40,13 @@ BEGIN
         {note_all};
         RETURN NULL;
     END IF;
-    IF echo AND NOT EXISTS ({difference}) THEN
-        RETURN NULL;
+    IF echo THEN
+        IF NOT EXISTS ({difference}) THEN
+            RETURN NULL;
+        END IF;
     END IF;
 
-    PERFORM set_config('phasegate.origin', origin || ':' || depth, true);
+    nothing := set_config('phasegate.origin', origin || ':' || depth, true);
     BEGIN
         {write};
         IF {some_lost} THEN
@@ -51,6 +55,6 @@ BEGIN
     EXCEPTION WHEN {gives_way} THEN
         {note_all};
     END;
-    PERFORM set_config('phasegate.origin', coalesce(told, ''), true);
+    nothing := set_config('phasegate.origin', coalesce(told, ''), true);
     RETURN NULL;
 END
