@@ -91,7 +91,7 @@ def _start(
         journal = data_dir / f"journal-{alias}.jsonl"
         headless.start_market(processes, alias, journal=journal, prefix=f"{alias}-")
     chosen = _free_port(port)
-    if chosen != port:
+    if port and chosen != port:
         say(f"port {port} is taken: the panel listens on {chosen}")
     processes.start(
         "web", "-m", "gunicorn", "controlpanel.wsgi", "--bind", f"{HOST}:{chosen}",
