@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.db import InterfaceError, OperationalError, connection
 
-KINDS = {"drain": 1, "verify": 2}
+KINDS = {"drain": 1, "verify": 2, "ledger": 3}
 
 SPACE = 0x5047_0000
 """Keeps these locks apart from others that the control database may know."""

@@ -207,6 +207,12 @@ def give_up_ledger(run_id: int) -> bool:
         return False
     if run.ledger_gone_at is not None:
         return True
+    with alone("ledger", run_id) as taken:
+        # While a target that is away is waited for, the hints of later sweeps must not take every hand.
+        return taken and _drop_ledger(run)
+
+
+def _drop_ledger(run: Run) -> bool:
     worker = work.worker_name()
     try:
         session = connection.application_name(run.uid, worker)
@@ -214,10 +220,10 @@ def give_up_ledger(run_id: int) -> bool:
             ledger.drop_run(conn, run.uid)
     except (EngineError, psycopg.Error) as error:
         logger.warning("the ledger of %s stays for now: %s", run.name, type(error).__name__)
-        _tell_once(run_id, f"the run's ledger could not be dropped: {_reason(error)}")
+        _tell_once(run.pk, f"the run's ledger could not be dropped: {_reason(error)}")
         return False
-    sealing.record_ledger_gone(run_id, worker=worker)
-    QuietReporter(run_id).log("info", "the run's ledger was dropped from the target")
+    sealing.record_ledger_gone(run.pk, worker=worker)
+    QuietReporter(run.pk).log("info", "the run's ledger was dropped from the target")
     return True
 
 
