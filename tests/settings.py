@@ -32,4 +32,4 @@ for _alias in ("BARS", "STAGING"):
 
 from controlpanel.settings import *  # noqa: E402, F403 - only after the environment is set
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+PASSWORD_HASHERS = ["tests.hashing.QuickHasher"]

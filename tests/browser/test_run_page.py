@@ -1,0 +1,164 @@
+"""The run page in a browser: readable everywhere, driven by the keyboard alone, alive without a reload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from controlpanel.embedded_databases import TargetUrls
+from migration_runs.models import LogLine, StepRun
+from migration_runs.phases import Role
+from tests import runs as tables
+from tests.control import NAMES, PASSWORD, Scene, control_plan
+from tests.integration import panel
+from tests.integration.panel import url
+from tests.processes import Processes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (1440, 390)
+SCHEMES = ("light", "dark")
+TABS = ("change", "plan", "monitoring", "readiness", "audit", "rollback")
+
+
+def log_in(page: Page, panel_url: str, role: Role) -> None:
+    page.goto(f"{panel_url}/admin/login/")
+    page.get_by_label("Username").fill(NAMES[role])
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{panel_url}/admin/")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pages_are_readable_without_errors_or_sideways_scrolling(
+    chromium: Browser, panel_url: str, width: int, scheme: str
+) -> None:
+    scenes = [panel.to_sign(), panel.held(), panel.monitored()]
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type in {"error", "warning"} else None)
+    log_in(page, panel_url, Role.ONCALL)
+    addresses = ["/admin/", "/admin/migration_runs/run/"]
+    addresses += [url(tab, scene.run_id) for scene in scenes for tab in TABS]
+    for address in addresses:
+        answer = page.goto(f"{panel_url}{address}")
+        assert answer is not None
+        assert answer.ok, address
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert beyond <= 0, f"{address} is {beyond} px too wide at {width}"
+    dark = page.evaluate(
+        "getComputedStyle(document.body).colorScheme || document.documentElement.style.cssText"
+    )
+    assert dark is not None
+    page.wait_for_timeout(2500)  # one poll, under the policy as well
+    assert errors == []
+    context.close()
+
+
+def test_a_phase_is_signed_with_the_keyboard_alone(page: Page, panel_url: str) -> None:
+    scene = panel.to_sign()
+    log_in(page, panel_url, Role.DBA)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+    _tab_to(page, "Sign phase 2 as dba…")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/act/sign/**")
+    _tab_to(page, "id_comment")
+    page.keyboard.type("Read what the steps found.")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{url('change', scene.run_id)}")
+    assert "Sign: done." in page.inner_text(".messagelist")
+    assert scene.phase(2).state == "done"
+
+
+def _tab_to(page: Page, wanted: str) -> None:
+    """Press the tab key until the thing with this text or id has the focus, and see that the focus shows."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => { const e = document.activeElement; const s = getComputedStyle(e);"
+            " return [e.id, e.innerText || '', s.outlineStyle, s.boxShadow]; }"
+        )
+        if wanted in (focused[0], focused[1].strip()):
+            assert focused[2] != "none" or focused[3] != "none", f"no focus ring on {wanted}"
+            return
+    pytest.fail(f"the tab key never reaches {wanted!r}")
+
+
+def test_the_page_follows_a_worker_without_a_reload(
+    page: Page, panel_url: str, processes: Processes, target: TargetUrls
+) -> None:
+    tables.make_tables(target.runner_url)
+    processes.start_worker()
+    scene = Scene.at_phase(2, control_plan())
+    log_in(page, panel_url, Role.DBA)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+    page.get_by_role("button", name="Start phase 2").dblclick()  # acts once
+    page.wait_for_selector(".pg-strip")
+    page.evaluate("window.loadedOnce = true")
+    page.get_by_role("link", name="Sign phase 2 as dba…").wait_for()
+    assert page.evaluate("window.loadedOnce") is True
+    assert "2 To sign" in page.inner_text(".pg-strip")
+    assert page.locator("#pg-log li").count() > 0
+    assert scene.phase(2).attempt == 1
+
+
+def test_what_a_person_typed_opened_and_filtered_outlives_the_polling(page: Page, panel_url: str) -> None:
+    scene = panel.asking()
+    for number in range(60):
+        LogLine.objects.create(run=scene.run, phase=5, step="asked", level="info", text=f"line {number}")
+    log_in(page, panel_url, Role.ENGINEER)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+    page.locator("#step-5\\.1 summary").first.click()  # it was open: now it is closed
+    page.get_by_label("Follow").uncheck()
+    page.get_by_label("Filter log").fill("line 7")
+    page.locator("#pg-log").evaluate("box => { box.scrollTop = 0; }")
+    evidence = page.get_by_label("Evidence: a word")
+    evidence.fill("https://ci.example.org/build")
+    LogLine.objects.create(run=scene.run, phase=5, step="asked", level="info", text="line 777 is new")
+    page.locator("#pg-log li", has_text="line 777 is new").wait_for(state="attached")
+    page.wait_for_timeout(2500)
+    assert evidence.input_value() == "https://ci.example.org/build"
+    assert page.evaluate("document.activeElement.name") == "evidence"
+    assert page.get_by_label("Filter log").input_value() == "line 7"
+    assert page.locator("#step-5\\.1").evaluate("step => step.open") is False
+    assert page.locator("#pg-log li:visible").all_inner_texts()[0].endswith("line 7")
+    assert not page.get_by_label("Follow").is_checked()
+    page.keyboard.type("/4711")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".messagelist")
+    assert "Confirmed" in page.inner_text(".messagelist")
+
+
+def test_progress_moves_while_the_page_is_open(page: Page, panel_url: str) -> None:
+    scene = panel.started(2)
+    step = StepRun.objects.filter(phase=scene.phase(2))
+    step.update(state="running", done=100, total=1000, unit="rows", started_at=scene.phase(2).started_at)
+    log_in(page, panel_url, Role.DBA)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+    assert "10 %" in page.inner_text("#pg-live")
+    step.update(done=640)
+    page.get_by_text("64 %", exact=True).wait_for()
+    assert page.locator("progress.pg-progress").first.get_attribute("value") == "640"
+
+
+def test_the_page_says_when_the_panel_is_gone_or_the_person_logged_out(
+    page: Page, panel_url: str, processes: Processes
+) -> None:
+    scene = panel.started(2)
+    log_in(page, panel_url, Role.DBA)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+    page.context.clear_cookies()
+    page.get_by_text("You are logged out.").wait_for()
+    assert "Nothing to press" in page.inner_text("#pg-live")  # the last picture stays
+    processes.stop()
+    page.get_by_text("The panel does not answer.").wait_for()
+    assert "Nothing to press" in page.inner_text("#pg-live")
