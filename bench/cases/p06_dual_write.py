@@ -5,14 +5,16 @@ Each statement is a transaction of its own, on bars that come after history, whi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import statistics
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from psycopg import sql
 
@@ -37,44 +39,61 @@ TARGET_ELSEWHERE = 1.1
 STATEMENTS = {1: 300, 60: 60, 1000: 15}
 """How many statements are timed in one session, by rows of a statement."""
 
-VERBS: tuple[Verb, ...] = ("insert", "update")
 IN_SCOPE = ("DXY", "1m")
 ELSEWHERE = ("DXY", "5m")
-BASELINE = "no trigger"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Statements of one kind: what, how many rows each, which series, and who brings them to the target.
+
+    ``on`` are the directions whose triggers are enabled; ``by_hand``: the application writes both tables in
+    one transaction.
+    """
+
+    verb: Verb
+    rows: int
+    series: tuple[str, str] = IN_SCOPE
+    on: On = ("forward",)
+    by_hand: bool = False
+
+    @property
+    def arrives(self) -> bool:
+        """Whether the target has the rows afterwards."""
+        return self.by_hand or (bool(self.on) and self.series == IN_SCOPE)
+
+    def alone(self) -> Writing:
+        """The same with nobody bringing anything to the target."""
+        return replace(self, on=(), by_hand=False)
+
+    def two_statements(self) -> Writing:
+        """The same with the application doing it."""
+        return replace(self, on=(), by_hand=True)
 
 
 class DualWrite(Case):
-    """Statements with the sync triggers on, against the same statements with them disabled."""
+    """Statements with the sync triggers on, against the same without, and against two by hand."""
 
     def __init__(self) -> None:
-        self._kinds: dict[Line, tuple[Verb, int, tuple[str, str], On]] = {}
-        for verb, (rows, target) in itertools.product(VERBS, TARGETS.items()):
-            self._add(f"P6.{verb}.{rows}", f"{verb} of {rows}", verb, rows, IN_SCOPE, ("forward",), target)
-        for verb, rows in itertools.product(VERBS, TARGETS):
-            self._add(
-                f"P6.elsewhere.{verb}.{rows}", f"{verb} of {rows}, not in scope",
-                verb, rows, ELSEWHERE, ("forward",), TARGET_ELSEWHERE,
-            )  # fmt: skip
-        for verb, rows in itertools.product(VERBS, TARGETS):
-            both: On = ("forward", "reverse")
-            self._add(
-                f"P6.both.{verb}.{rows}", f"{verb} of {rows}, both directions on",
-                verb, rows, IN_SCOPE, both, None,
-            )  # fmt: skip
-        self.lines = tuple(self._kinds)
+        self._pairs: dict[Line, tuple[Writing, Writing]] = {}
+        for one in _all():
+            self._add("P6", "", one, one.alone(), TARGETS[one.rows])
+        for one in _all(series=ELSEWHERE):
+            self._add("P6.elsewhere", ", not in scope", one, one.alone(), TARGET_ELSEWHERE)
+        for one in _all():
+            self._add("P6.hand", "", one, one.two_statements(), None)
+        for one in _all(on=("forward", "reverse")):
+            self._add("P6.both", ", both directions on", one, one.alone(), None)
+        self.lines = tuple(self._pairs)
 
-    def _add(
-        self,
-        line_id: str,
-        what: str,
-        verb: Verb,
-        rows: int,
-        series: tuple[str, str],
-        on: On,
-        target: float | None,
-    ) -> None:
-        line = Line(line_id, f"dual-write: {what}", BASELINE, target)
-        self._kinds[line] = (verb, rows, series, on)
+    def _add(self, prefix: str, note: str, ours: Writing, baseline: Writing, target: float | None) -> None:
+        line = Line(
+            id=f"{prefix}.{ours.verb}.{ours.rows}",
+            what=f"dual-write: {ours.verb} of {ours.rows}{note}",
+            baseline="two statements by hand" if baseline.by_hand else "no trigger",
+            target=target,
+        )
+        self._pairs[line] = (ours, baseline)
 
     @contextmanager
     def open(self, world: World) -> Iterator[Mapping[str, Ways]]:
@@ -88,12 +107,18 @@ class DualWrite(Case):
             writer = Writer(world, run.shape())
             yield {
                 line.id: Ways(
-                    ours=functools.partial(writer.time, verb, rows, series, on),
-                    baseline=functools.partial(writer.time, verb, rows, series, ()),
+                    ours=functools.partial(writer.time, ours),
+                    baseline=functools.partial(writer.time, baseline),
                 )
-                for line, (verb, rows, series, on) in self._kinds.items()
+                for line, (ours, baseline) in self._pairs.items()
             }
         world.empty_target()
+
+
+def _all(**more: Any) -> Iterator[Writing]:
+    verbs: tuple[Verb, ...] = ("insert", "update")
+    for verb, rows in itertools.product(verbs, TARGETS):
+        yield Writing(verb, rows, **more)
 
 
 class Writer:
@@ -104,31 +129,36 @@ class Writer:
         self._shape = shape
         self._next = world.history_end
 
-    def time(self, verb: Verb, rows: int, series: tuple[str, str], on: On) -> Timed:
-        """The median statement of ``rows`` rows, with the directions ``on`` alone; outcome: rows written.
+    def time(self, writing: Writing) -> Timed:
+        """The median statement (by hand: transaction); the outcome is how many rows were written.
 
         A session's first call plans the trigger function's statements, and some commits wait for the disk
         much longer than others: a median is free of both, a sum is not.
         """
-        statements = max(1, min(STATEMENTS[rows], self._world.rows // rows))
-        first, last = self._next, self._next + timedelta(minutes=rows * statements)
+        statements = max(1, min(STATEMENTS[writing.rows], self._world.rows // writing.rows))
+        first, last = self._next, self._next + timedelta(minutes=writing.rows * statements)
         self._next = last
-        starts = [first + timedelta(minutes=rows * number) for number in range(statements)]
-        self._enable(on)
-        if verb == "update":
-            self._write("insert", rows, series, starts)
-        seconds = self._write(verb, rows, series, starts)
-        return Timed(seconds, self._written(series, first, last, mirrored=bool(on) and series == IN_SCOPE))
+        starts = [first + timedelta(minutes=writing.rows * number) for number in range(statements)]
+        self._enable(writing.on)
+        if writing.verb == "update":
+            self._write(replace(writing, verb="insert"), starts)
+        seconds = self._write(writing, starts)
+        return Timed(seconds, self._written(writing, first, last))
 
-    def _write(self, verb: Verb, rows: int, series: tuple[str, str], starts: list[datetime]) -> float:
-        text = worlds.statement(f"write_{verb}").encode()
+    def _write(self, writing: Writing, starts: list[datetime]) -> float:
+        texts = [worlds.statement(f"write_{writing.verb}").encode()]
+        if writing.by_hand:
+            texts.append(worlds.statement(f"write_{writing.verb}_target").encode())
+        symbol, timeframe = writing.series
         with self._world.session(self._world.urls.app_url) as conn:
             taken = []
             for start in starts:
-                place = {"symbol": series[0], "timeframe": series[1], "from": start, "bars": rows}
-                started = time.perf_counter()
-                conn.execute(text, place)
-                taken.append(time.perf_counter() - started)
+                place = {"symbol": symbol, "timeframe": timeframe, "from": start, "bars": writing.rows}
+                began = time.perf_counter()
+                with conn.transaction() if writing.by_hand else contextlib.nullcontext():
+                    for text in texts:
+                        conn.execute(text, place)
+                taken.append(time.perf_counter() - began)
         return statistics.median(taken)
 
     def _enable(self, on: On) -> None:
@@ -145,10 +175,11 @@ class Writer:
                     )
                 )
 
-    def _written(self, series: tuple[str, str], first: datetime, last: datetime, *, mirrored: bool) -> int:
-        place = {"symbol": series[0], "timeframe": series[1], "from": first, "until": last}
+    def _written(self, writing: Writing, first: datetime, last: datetime) -> int:
+        symbol, timeframe = writing.series
+        place = {"symbol": symbol, "timeframe": timeframe, "from": first, "until": last}
         written, arrived = self._world.one("written", place)
-        if arrived != (written if mirrored else 0):
+        if arrived != (written if writing.arrives else 0):
             raise UnlikeError(f"{written} bars were written and {arrived} arrived")
         return int(written)
 

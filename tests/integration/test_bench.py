@@ -90,7 +90,7 @@ def test_a_copy_has_every_active_row_of_history_and_no_other(small: world.World)
 
 def test_written_rows_arrive_with_triggers_and_stay_away_without(small: world.World) -> None:
     with DUAL_WRITE.open(small) as ways:
-        for line in ("P6.insert.60", "P6.update.60", "P6.elsewhere.update.60", "P6.both.insert.1"):
+        for line in ("P6.insert.60", "P6.elsewhere.update.60", "P6.hand.update.60", "P6.both.insert.1"):
             assert ways[line].ours().outcome == ways[line].baseline().outcome
     assert triggers_and_ledgers(small) == 0
     assert small.one("count_both") == (ROWS, 0)
