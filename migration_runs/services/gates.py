@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from migration_runs import phases
 from migration_runs.exceptions import Refused
-from migration_runs.models import SignOff
+from migration_runs.models import PhaseRun, SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
+from migration_runs.runbook.steps import AssertStep, SqlStep
 from migration_runs.services import audit, holding, situation
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.moves import move_run
@@ -109,10 +110,11 @@ def fault_of(at: Situation, sign_off: SignOff, *, evidence: Evidence | None = No
 def drift_of(at: Situation, *, number: int, evidence: Evidence) -> str:
     """What changed on the target since the phase before ``number`` ended, by other hands; empty: nothing.
 
-    A run's own steps change the schema, so the digest at the end of a phase is the next expected one. Another
-    one counts as agreed when the plan was signed again after that phase, on the target as it is now.
+    A run's own steps change the schema, so the digest at the end of a phase that has such steps is the
+    expected one from there on. Another one counts as agreed when the plan was signed again after that phase,
+    on the target as it is now.
     """
-    before = at.phase(number - 1)
+    before = _last_change(at, number)
     approvals = given(at, PLAN)
     if any(s.target_identity and s.target_identity != evidence.identity for s in approvals):
         return f"target '{at.run.target}' is another database than the one that the plan was approved for"
@@ -122,6 +124,22 @@ def drift_of(at: Situation, *, number: int, evidence: Evidence) -> str:
     if any(s.schema_digest == evidence.schema and ended is not None and s.at > ended for s in approvals):
         return ""
     return f"the target's tables or functions have changed since the end of phase {before.number}"
+
+
+def _last_change(at: Situation, number: int) -> PhaseRun:
+    """The phase before ``number`` whose end says how the schema must be: the last one that may change it."""
+    before = number - 1
+    while before > 1 and not _may_change_schema(at.plan, before) and at.phase(before - 1).schema_digest:
+        before -= 1
+    return at.phase(before)
+
+
+def _may_change_schema(plan: Plan, number: int) -> bool:
+    return any(
+        (isinstance(step, SqlStep) and not step.trial)
+        or (isinstance(step, AssertStep) and step.repair is not None)
+        for step in plan.runbook.phase(number).steps
+    )
 
 
 def _used(at: Situation, gate: str) -> bool:

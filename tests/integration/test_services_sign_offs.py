@@ -13,6 +13,7 @@ from migration_runs.phases import Role
 from migration_runs.services import gates, runs, sign_offs, step_up, verification
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.step_up import StepUp
+from tests import plans
 from tests.control import CLEAN, EVIDENCE, HOW, PASSWORD, Scene, control_plan, make_person
 
 pytestmark = pytest.mark.django_db
@@ -244,6 +245,25 @@ def test_cleanup_binds_the_schema_that_monitoring_ended_with() -> None:
     with pytest.raises(IllegalMove, match="have changed since the end of phase 8"):
         scene.start(9, evidence=DRIFTED)
     assert scene.phase(9).state == "ready"
+
+
+def test_schema_that_changed_during_the_window_is_drift_though_its_phase_ended_with_it() -> None:
+    """Phases 6 to 8 change no schema: what they end with has to be what they began with."""
+    scene = Scene.at_phase(9)
+    left_as_signed(scene, 7)
+    PhaseRun.objects.filter(run_id=scene.run_id, number=8).update(schema_digest=DRIFTED.schema)
+    verification.record(scene.run_id, CLEAN)
+    scene.sign(Role.APPROVER, gates.start_gate(9), evidence=DRIFTED)
+    with pytest.raises(IllegalMove, match="have changed since the end of phase 7"):
+        scene.start(9, evidence=DRIFTED)
+
+
+def test_schema_that_a_phases_own_sql_changed_is_the_next_expected_one() -> None:
+    scene = Scene.at_phase(4, control_plan({3: [plans.sql_step("create", "SELECT 1")]}))
+    left_as_signed(scene, 2)
+    PhaseRun.objects.filter(run_id=scene.run_id, number=3).update(schema_digest=DRIFTED.schema)
+    scene.start(4, evidence=DRIFTED)
+    assert scene.phase(4).state == "running"
 
 
 def test_target_that_cannot_be_asked_is_not_signed_for() -> None:
