@@ -235,6 +235,7 @@ def new_run(request: HttpRequest) -> HttpResponse:
                 parameters={},
                 clock_speed=given["clock_speed"],
                 planned_start=planned.astimezone(UTC) if planned else timezone.now(),
+                assignments=form.assignments(),
                 author=person,
                 how=HOW,
             )

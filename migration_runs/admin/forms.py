@@ -6,10 +6,14 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import User
 
+from migration_runs.phases import Role
 from migration_runs.runbook import registry
+from migration_runs.services import people
 
 TEXT_LENGTH = 2000
+PERSON = "person_"
 
 
 class ActionForm(forms.Form):
@@ -84,6 +88,20 @@ class NewRunForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._choices("runbook", [(found.slug, found.slug) for found in registry.available()])
         self._choices("target", [(alias, alias) for alias in sorted(settings.TARGETS)])
+        for role in Role:
+            having = people.holders(role)
+            if len(having) > 1:
+                self.fields[f"{PERSON}{role.value}"] = forms.ModelChoiceField(
+                    label=f"Who is the {role.value}",
+                    queryset=User.objects.filter(pk__in=[person.pk for person in having]),
+                    empty_label=None,
+                    help_text="Several people have this role; the run names one.",
+                )
+
+    def assignments(self) -> dict[str, User]:
+        """The people chosen for roles that several have, by role."""
+        chosen = self.cleaned_data.items()
+        return {name.removeprefix(PERSON): person for name, person in chosen if name.startswith(PERSON)}
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]

@@ -146,7 +146,7 @@ def test_progress_moves_while_the_page_is_open(page: Page, panel_url: str) -> No
     page.goto(f"{panel_url}{url('change', scene.run_id)}")
     assert "10 %" in page.inner_text("#pg-live")
     step.update(done=640)
-    page.get_by_text("64 %", exact=True).wait_for()
+    page.locator(".pg-big", has_text="64 %").wait_for()
     assert page.locator("progress.pg-progress").first.get_attribute("value") == "640"
 
 

@@ -409,6 +409,18 @@ def test_a_new_run_is_written_on_its_page_by_who_may() -> None:
     )  # fmt: skip
 
 
+def test_a_role_that_several_people_have_is_given_to_one_of_them() -> None:
+    people = make_people()
+    make_person("oscar", Role.ONCALL)
+    writer = client_of(people[Role.DBA])
+    given = {"runbook": "dxy_1m", "target": "bars", "data_decision": "keep", "clock_speed": "1"}
+    assert "Who is the oncall" in text_of(writer.get(url_of_new()))
+    assert writer.post(url_of_new(), given).status_code == 422
+    chosen = User.objects.get(username="oscar")
+    assert writer.post(url_of_new(), given | {"person_oncall": str(chosen.pk)}).status_code == 302
+    assert Run.objects.get().assignments.get(role="oncall").person == chosen
+
+
 def test_people_without_a_role_see_no_run() -> None:
     scene = panel.draft()
     nobody = make_person("nina")
