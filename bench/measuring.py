@@ -48,7 +48,9 @@ def measure(
         with case.open(world) as ways:
             for line in lines:
                 tell(f"{line.id}: {line.what}")
-                yield _taking_turns(line, ways[line.id], repetitions)
+                result = _taking_turns(line, ways[line.id], repetitions)
+                tell(f"{line.id}: {result.ratio:.2f} x")
+                yield result
 
 
 def _taking_turns(line: Line, ways: Ways, repetitions: int) -> Result:
