@@ -91,7 +91,9 @@ def _said_gate(found: re.Match[str]) -> str:
 
 def sentence(row: AuditEvent) -> str:
     """Who did what to which, in one line, with the reason, comment or evidence in quotes."""
-    if row.action.startswith("refused."):
+    if row.action == "refused.step_up":
+        done = "gave a password that is not right"
+    elif row.action.startswith("refused."):
         done = f"was refused: {row.action.removeprefix('refused.').replace('_', ' ')} of {row.object}"
     else:
         words = SAID.get(row.action) or f"{row.action.replace('_', ' ').replace('.', ' ')} {{object}}"

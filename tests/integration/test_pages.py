@@ -267,6 +267,7 @@ def test_signing_asks_for_the_password_and_binds_the_digest_that_was_read() -> N
     assert "This field is required" in text_of(client.post(address, {"digest": digest}))
     assert "has changed since" in text_of(client.post(address, {"password": PASSWORD, "digest": "0" * 64}))
     assert scene.phase(2).state == "awaiting_sign_off"
+    assert [event.action for event in refusals()] == ["refused.step_up", "refused.sign"]
     done = client.post(address, {"password": PASSWORD, "digest": digest, "comment": "read"})
     assert done.status_code == 302
     assert scene.phase(2).state == "done"
