@@ -307,7 +307,7 @@ def test_every_function_runs_as_the_owner_with_a_pinned_search_path(legacy: Conn
         "SELECT proname, pg_get_userbyid(proowner), prosecdef, proconfig FROM pg_proc"
         " WHERE pronamespace = 'public'::regnamespace AND prorettype <> 'trigger'::regtype"
     ).fetchall()
-    assert len(rows) == 11
+    assert len(rows) == 12
     for name, owner, definer, config in rows:
         assert (name, owner, definer) == (name, "bars_owner", True)
         assert config == ["search_path=pg_catalog, public, pg_temp"], name
