@@ -90,11 +90,15 @@ RUN_TRANSITIONS: tuple[Transition, ...] = (
     Transition(R.AWAITING_APPROVAL, R.APPROVED, "approve", "the last required approval was given"),
     Transition(R.APPROVED, R.AWAITING_APPROVAL, "void_approval", "an approval became void before the start"),
     Transition(R.APPROVED, R.IN_PROGRESS, "start", "the dba starts phase 1"),
-    Transition(R.IN_PROGRESS, R.ON_HOLD, "hold", "a person, a failed or missed check, or a void sign-off holds it"),
+    Transition(
+        R.IN_PROGRESS, R.ON_HOLD, "hold", "a person, a failed or missed check, or a void sign-off holds it"
+    ),
     Transition(R.ON_HOLD, R.IN_PROGRESS, "resume", "a person says that the cause of the hold is gone"),
     Transition(R.IN_PROGRESS, R.COMPLETED, "complete", "phase 9 was signed"),
     Transition(R.COMPLETED, R.SEALED, "seal", "the retention has passed and an approver seals it"),
-    *_each((R.DRAFT, R.AWAITING_APPROVAL, R.APPROVED), R.CANCELLED, "cancel", "given up before anything changed"),
+    *_each(
+        (R.DRAFT, R.AWAITING_APPROVAL, R.APPROVED), R.CANCELLED, "cancel", "given up before anything changed"
+    ),
     *_each(
         (R.APPROVED, R.IN_PROGRESS, R.ON_HOLD, R.COMPLETED), R.ROLLING_BACK, "roll_back",
         "a person asked to undo what was applied",
@@ -107,7 +111,10 @@ PHASE_TRANSITIONS: tuple[Transition, ...] = (
     Transition(P.READY, P.RUNNING, "start", "its owner starts it"),
     Transition(P.RUNNING, P.AWAITING_SIGN_OFF, "finish", "every step is done"),
     Transition(P.AWAITING_SIGN_OFF, P.DONE, "sign", "the last required signature was given"),
-    *_each((P.RUNNING, P.AWAITING_SIGN_OFF, P.PAUSING, P.PAUSED), P.FAILED, "fail", "a step failed or a signature was refused"),
+    *_each(
+        (P.RUNNING, P.AWAITING_SIGN_OFF, P.PAUSING, P.PAUSED), P.FAILED, "fail",
+        "a step failed or a signature was refused",
+    ),
     Transition(P.FAILED, P.RUNNING, "retry", "a person tries again; finished steps are kept"),
     Transition(P.RUNNING, P.PAUSING, "pause", "a pause or a hold was asked for"),
     Transition(P.PAUSING, P.PAUSED, "reach_pause", "the worker stopped at a safe place"),

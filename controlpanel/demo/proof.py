@@ -115,8 +115,14 @@ def _compare(
     duplicated: set[datetime] = set()
     different: set[datetime] = set()
     examples: list[str] = []
+    # A bar that the feed was killed before noting lies at the end; any earlier one that nobody wrote ought not
+    # to be there: a withdrawn one brought back, for instance.
+    newest = max(expected, default=None)
     for ts, close in bars:
         wanted = expected.get(ts)
+        if wanted is None and newest is not None and ts < newest:
+            different.add(ts)
+            examples.append(f"{ts:%Y-%m-%d %H:%M} is seen by {reader}, though nobody wrote it")
         if ts in seen:
             duplicated.add(ts)
             examples.append(f"{ts:%Y-%m-%d %H:%M} is seen twice by {reader}")

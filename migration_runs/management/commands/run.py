@@ -146,7 +146,7 @@ def _new_arguments(new: ArgumentParser) -> None:
     new.add_argument("--runbook", required=True, metavar="SLUG")
     new.add_argument("--target", required=True, metavar="ALIAS")
     new.add_argument("--data-decision", required=True, choices=["keep", "delete"])
-    new.add_argument("--param", action="append", default=[], metavar="K=V", type=_pair)
+    new.add_argument("--param", action="extend", nargs="+", default=[], metavar="K=V", type=_pair)
     new.add_argument(
         "--assign", action="append", default=[], metavar="ROLE=USER", type=_pair,
         help="the person for a role that several have",
