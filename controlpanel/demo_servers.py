@@ -106,7 +106,7 @@ def _kept() -> Iterator[None]:
         given.get(name) for name in (*CONTROL_VARIABLES, "TARGET_BARS_URL", "TARGET_STAGING_URL")
     )
     broker = not given.get("CELERY_BROKER_URL")
-    if postgres or broker:
+    if (postgres or broker) and not embedded.owned_by_live_process(data_dir):
         sys.stderr.write(f"starting servers in {data_dir}\n")
         sys.stderr.flush()
     with embedded.Cluster(data_dir, postgres=postgres, broker=broker) as cluster:
