@@ -115,7 +115,7 @@ def _compare(
     duplicated: set[datetime] = set()
     different: set[datetime] = set()
     examples: list[str] = []
-    # A bar that the feed was killed before noting lies at the end; any earlier one that nobody wrote ought not
+    # A bar that the feed was killed before noting lies at the end; an earlier one that nobody wrote ought not
     # to be there: a withdrawn one brought back, for instance.
     newest = max(expected, default=None)
     for ts, close in bars:
