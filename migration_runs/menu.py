@@ -84,7 +84,8 @@ MENU: dict[str, Verb] = {
             "sign", "Sign", "Sign",
             "Your signature binds the plan's digest and the target. A person signs a gate once.",
             lambda r: sign_offs.sign(
-                r.run_id, gate=r.gate, role=r.role or None, digest=_digest(r), approve=r.approve, comment=r.comment,
+                r.run_id, gate=r.gate, role=r.role or None, digest=_digest(r), approve=r.approve,
+                comment=r.comment,
                 step_up=r.step_up, person=r.person, how=r.how,
             ),
             comment="Comment", step_up=True,
