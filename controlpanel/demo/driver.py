@@ -19,7 +19,7 @@ from migration_runs.services import confirmations, readiness, step_up
 from migration_runs.services.plan_store import plan_of
 
 HOW = "demo"
-LOOK_EVERY_S = 0.2
+LOOK_EVERY_S = 0.4
 PEOPLE_RESUME_AT_MOST = 3  # holds by a missed check on a starved machine; a person would look and resume
 STANDSTILL_S = 300.0
 """No change of the run for so long, or half a window if that is longer: nobody works on it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -249,3 +250,30 @@ def test_the_triggers_go_in_the_transaction_that_finds_no_row_left(dxy: World) -
     assert rows(dxy, ACTIVE) == [(0,)]
     assert rows(dxy, "SELECT close FROM public.bars WHERE ts = '2026-07-01 00:00:00+00'") == [(77.0,)]
     assert ours(dxy) == []
+
+
+def test_who_has_read_a_table_and_is_about_to_write_it_meets_no_deadlock_when_triggers_go(dxy: World) -> None:
+    """Asking for ACCESS EXCLUSIVE while holding less is what deadlocks: nothing less may ever be held."""
+    moved(dxy)
+    held = (
+        "SELECT mode FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE application_name LIKE 'phasegate/%' AND granted AND mode = 'ShareRowExclusiveLock' "
+        "AND relation IN ('public.derived'::regclass, 'public.bars'::regclass)"
+    )
+    waits = (
+        "SELECT mode FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE application_name LIKE 'phasegate/%' AND NOT granted AND mode = 'AccessExclusiveLock'"
+    )
+    with ThreadPoolExecutor(1) as worker, dxy.app(autocommit=False) as application:
+        application.execute("SELECT count(*) FROM public.derived")
+        cleaning = worker.submit(clean_up, dxy)
+        seen: list[str] = []
+        while len(seen) < 5:  # it has tried and given way five times
+            assert not cleaning.done()
+            assert rows(dxy, held) == []
+            seen += [str(row[0]) for row in rows(dxy, waits)]
+        application.execute("UPDATE public.derived SET vol = vol WHERE symbol = 'EURUSD'")
+        application.commit()
+        cleaning.result()
+    assert ours(dxy) == []
+    assert rows(dxy, ACTIVE) == [(0,)]

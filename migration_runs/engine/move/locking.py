@@ -56,11 +56,16 @@ def lock_tables(
     sides: tuple[Side, ...] = ("source", "target"),
     lock_ms: int,
     statement_s: float = 60.0,
+    to_drop: bool = False,
 ) -> None:
     """Keep writers of these tables out until the transaction ends; those in flight have ended by then.
 
-    Readers go on. Source before target, always. Raises LockNotAvailable after ``lock_ms``.
+    Readers go on, but for ``to_drop``: a transaction that takes triggers off needs ACCESS EXCLUSIVE at the
+    end, and asks for it first. To ask for more while holding less would deadlock with whoever has read a table
+    and is about to write it, and PostgreSQL may choose the application to fail. Source before target, always.
+    Raises LockNotAvailable after ``lock_ms``, far below PostgreSQL's deadlock_timeout.
     """
     timeouts.local(conn, lock_ms=lock_ms, statement_s=statement_s)
+    mode = sql.SQL("ACCESS EXCLUSIVE" if to_drop else "SHARE ROW EXCLUSIVE")
     for side in sides:
-        conn.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(shape.table(side).sql))
+        conn.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(shape.table(side).sql, mode))

@@ -35,8 +35,8 @@ from migration_runs.engine.move.retire_statements import RetireStatements
 from migration_runs.exceptions import EngineError, StepFailed
 from migration_runs.runbook.steps import StepBase
 
-LAST_ROWS = 1_000
-"""So many rows at most are left to the last transaction, which keeps the application's writers waiting."""
+LAST_ROWS = 200
+"""So many rows at most are left to the last transaction, for which readers and writers have to wait."""
 
 MOST_PASSES = 20
 EXAMPLES = 10
@@ -149,6 +149,7 @@ class _Cleanup:
                     self._shape,
                     lock_ms=self._step.lock_timeout_ms,
                     statement_s=self._step.statement_timeout_s,
+                    to_drop=True,
                 )
                 if self._left(LAST_ROWS + 1) > LAST_ROWS:
                     return None

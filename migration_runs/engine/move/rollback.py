@@ -144,6 +144,7 @@ class _Rollback:
             self._shape,
             lock_ms=self._step.lock_timeout_ms,
             statement_s=self._step.statement_timeout_s,
+            to_drop=True,
         )
 
     def _verify(self) -> Verification:

@@ -144,7 +144,7 @@ def take_off(
 
     def locked() -> None:
         with ledger.fenced(conn, job):
-            locking.lock_tables(conn, shape, lock_ms=lock_ms)
+            locking.lock_tables(conn, shape, lock_ms=lock_ms, to_drop=True)
             if run_tables.exist(conn, shape):
                 drain.settle_locked(conn, shape)
             triggers.drop(conn, job, shape, direction=direction)
