@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.db import models
@@ -23,7 +24,7 @@ def moves(transitions: tuple[Transition, ...], verb: str) -> dict[str, Any]:
 
 
 class ProtectedState(models.Model):
-    """A model whose protected state field can be re-read.
+    """A model whose protected state field can be re-read, and whose rows stay free for foreign keys while saved.
 
     Django assigns each field on ``refresh_from_db``, which a protected field refuses; django-fsm's own
     mixin lifts the protection for the whole process while it does so, which threads would see.
@@ -31,6 +32,17 @@ class ProtectedState(models.Model):
 
     class Meta:
         abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save a row that exists without naming its key columns, which never change.
+
+        PostgreSQL locks a row that has BEFORE triggers by the columns that an UPDATE names: with a key column
+        among them FOR UPDATE, for which whoever inserts a row that refers to it has to wait, up to a deadlock.
+        """
+        if not self._state.adding and kwargs.get("update_fields") is None and not kwargs.get("force_insert"):
+            keys = _key_fields(type(self))
+            kwargs["update_fields"] = [f.name for f in self._meta.concrete_fields if f.name not in keys]
+        super().save(*args, **kwargs)
 
     def refresh_from_db(
         self,
@@ -45,6 +57,14 @@ class ProtectedState(models.Model):
         fresh = rows.get(pk=self.pk)
         self.__dict__.clear()
         self.__dict__.update(fresh.__dict__)
+
+
+@functools.cache
+def _key_fields(model: type[models.Model]) -> frozenset[str]:
+    """Fields of unique indexes that a foreign key could refer to: whole ones, the primary key's included."""
+    alone = {field.name for field in model._meta.concrete_fields if field.unique}
+    together = {name for constraint in model._meta.total_unique_constraints for name in constraint.fields}
+    return frozenset(alone | together)
 
 
 def state_field(states: type[Any], *, default: str) -> Any:

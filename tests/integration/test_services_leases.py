@@ -6,12 +6,12 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from controlpanel.embedded_databases import ControlUrls
 from migration_runs.engine.outcome import Outcome, Waiting
 from migration_runs.exceptions import IllegalMove, LeaseLost, Refused
-from migration_runs.models import AuditEvent, LogLine, PhaseRun
+from migration_runs.models import AuditEvent, LogLine, PhaseRun, StepRun
 from migration_runs.phases import Role
 from migration_runs.services import audit, confirmations, leases, progress, runs
 from tests import plans
@@ -170,6 +170,34 @@ def test_worker_that_writes_while_people_click_never_deadlocks(control_db: Contr
     thread.join()
     assert errors == []
     assert LogLine.objects.count() == 40
+
+
+@pytest.mark.parametrize("what", ["run", "phase"])
+def test_rows_that_refer_to_one_that_is_being_saved_are_written_without_waiting(
+    control_db: ControlUrls, what: str
+) -> None:
+    scene = running(2)
+    refused: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                LogLine.objects.create(run_id=scene.run_id, phase=2, level="info", text="at work")
+                StepRun.objects.create(
+                    phase=scene.phase(2), position=99, key="more", kind="sql", title="more", state="pending"
+                )
+        except OperationalError as error:
+            refused.append(error)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        (scene.run if what == "run" else scene.phase(2)).save()
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    assert refused == []
 
 
 # -- waiting for people

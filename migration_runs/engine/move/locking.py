@@ -61,8 +61,8 @@ def lock_tables(
     """Keep writers of these tables out until the transaction ends; those in flight have ended by then.
 
     Readers go on, but for ``to_drop``: a transaction that takes triggers off needs ACCESS EXCLUSIVE at the
-    end, and asks for it first. To ask for more while holding less would deadlock with whoever has read a table
-    and is about to write it, and PostgreSQL may choose the application to fail. Source before target, always.
+    end, and asks for it first. To ask for more while holding less deadlocks with whoever has read a table
+    and is about to write it, and PostgreSQL may let the application fail. Source before target, always.
     Raises LockNotAvailable after ``lock_ms``, far below PostgreSQL's deadlock_timeout.
     """
     timeouts.local(conn, lock_ms=lock_ms, statement_s=statement_s)
