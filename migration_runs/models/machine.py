@@ -24,7 +24,7 @@ def moves(transitions: tuple[Transition, ...], verb: str) -> dict[str, Any]:
 
 
 class ProtectedState(models.Model):
-    """A model whose protected state field can be re-read, and whose rows stay free for foreign keys while saved.
+    """A model whose protected state can be re-read, and whose rows foreign keys may refer to while it is saved.
 
     Django assigns each field on ``refresh_from_db``, which a protected field refuses; django-fsm's own
     mixin lifts the protection for the whole process while it does so, which threads would see.
@@ -37,7 +37,7 @@ class ProtectedState(models.Model):
         """Save a row that exists without naming its key columns, which never change.
 
         PostgreSQL locks a row that has BEFORE triggers by the columns that an UPDATE names: with a key column
-        among them FOR UPDATE, for which whoever inserts a row that refers to it has to wait, up to a deadlock.
+        among them FOR UPDATE, for which whoever inserts a row that refers to it waits, up to a deadlock.
         """
         if not self._state.adding and kwargs.get("update_fields") is None and not kwargs.get("force_insert"):
             keys = _key_fields(type(self))
