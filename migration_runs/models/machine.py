@@ -24,7 +24,7 @@ def moves(transitions: tuple[Transition, ...], verb: str) -> dict[str, Any]:
 
 
 class ProtectedState(models.Model):
-    """A model whose protected state can be re-read, and whose rows foreign keys may refer to while it is saved.
+    """A model whose protected state can be re-read, and to whose rows others may refer while they are saved.
 
     Django assigns each field on ``refresh_from_db``, which a protected field refuses; django-fsm's own
     mixin lifts the protection for the whole process while it does so, which threads would see.
