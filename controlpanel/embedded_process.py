@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import os
@@ -23,7 +24,7 @@ LOG_KEPT_BYTES = 10_000_000
 LOG_TAIL_LINES = 20
 
 
-class Server:
+class Server(abc.ABC):
     """One server process under a guard (see :mod:`controlpanel.embedded_guard`)."""
 
     name: ClassVar[str]
@@ -110,21 +111,21 @@ class Server:
 
     # -- what differs between servers
 
+    @abc.abstractmethod
     def prepare(self) -> None:
         """Make what the server needs on disk."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def command(self) -> list[str]:
         """Program and arguments; no secret among them, since everybody sees them."""
-        raise NotImplementedError
 
     def config(self) -> Path | None:
         """File that the server reads from its standard input."""
         return None
 
+    @abc.abstractmethod
     def answers(self) -> bool:
         """Whether the server accepts a connection with its password."""
-        raise NotImplementedError
 
     def _launch(self) -> None:
         account, config = self.place.account, self.config()

@@ -75,8 +75,8 @@ KIND_LOCKS = {
     "copy": "ROW EXCLUSIVE on the target, ACCESS SHARE on the source",
     "verify": "ACCESS SHARE",
     "check": "ACCESS SHARE",
-    "soft_delete": "row locks in chunks; SHARE ROW EXCLUSIVE on both tables at the end",
-    "delete": "row locks in chunks; SHARE ROW EXCLUSIVE on both tables at the end",
+    "soft_delete": "row locks in chunks; ACCESS EXCLUSIVE on both tables at the end, for an instant",
+    "delete": "row locks in chunks; ACCESS EXCLUSIVE on both tables at the end, for an instant",
 }
 KIND_UNDO = {
     "backup": "none needed: reads only",

@@ -84,7 +84,7 @@ class CopyKind(StepKind[CopyStep]):
         move = self.plan.runbook.move
         row = conn.execute(CopyStatements.tally(run_uid)).fetchone()
         inserted = int(row[2]) if row else 0
-        locks = "SHARE ROW EXCLUSIVE on both tables for the last transaction"
+        locks = "ACCESS EXCLUSIVE on both tables, for the last transaction alone"
         if self.plan.data_decision == "keep":
             return UndoPreview(
                 action="take dual-write off; copied rows stay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import psycopg
@@ -21,7 +22,7 @@ from migration_runs.engine.move import (
 from migration_runs.engine.move.mirroring import WRITER, Mode
 from migration_runs.engine.move.names import Direction, Shape
 from migration_runs.engine.outcome import StepPreview, StepResult
-from migration_runs.engine.steps.base import StepContext, StepKind, record
+from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
 from migration_runs.runbook.steps import DualWriteStep
 
 FIRST_MODE: dict[Direction, Mode] = {"forward": "mirror", "reverse": "full"}
@@ -42,6 +43,19 @@ class DualWriteKind(StepKind[DualWriteStep]):
             locks=f"{locks} {self.step.lock_timeout_ms} ms at a time (writers that came before end first)",
             seconds=self.step.estimate_s,
             undo="drained under a lock on both tables, then taken off",
+        )
+
+    def preview_undo(
+        self, conn: psycopg.Connection[Any], run_uid: uuid.UUID, details: dict[str, Any]
+    ) -> UndoPreview | None:
+        """Which direction goes off, under which lock."""
+        move = self.plan.runbook.move
+        pair = (move.source, move.target) if self.step.direction == "forward" else (move.target, move.source)
+        return UndoPreview(
+            action=f"settle what is on its way, then no longer mirror {pair[0]} to {pair[1]}",
+            locks="ACCESS EXCLUSIVE on both tables, for an instant, "
+            f"after waiting at most {self.step.lock_timeout_ms} ms at a time",
+            seconds=self.step.estimate_s,
         )
 
     def apply(self, ctx: StepContext) -> StepResult:

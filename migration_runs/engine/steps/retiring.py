@@ -30,7 +30,7 @@ class RetiringKind(StepKind[R]):
         rows = None if conn is None else estimate.source_rows(conn, move)
         return StepPreview(
             summary=f"{self.verb} rows of {move.source} proven equal in {move.target}; dual-write off",
-            locks="the rows, a piece at a time; at the end both tables SHARE ROW EXCLUSIVE, once",
+            locks="the rows, a piece at a time; at the end both tables ACCESS EXCLUSIVE, for an instant",
             seconds=self.step.estimate_s,
             rows=rows,
             undo="exactly these rows come back, with what was written since",
