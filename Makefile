@@ -30,8 +30,8 @@ demo: setup ## web, workers, live feed and sample runs, on servers of its own; C
 test: $(DEVELOPMENT) ## all tests, on real servers of their own; ARGS="-k name" chooses, JOBS=1 runs one at a time
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-bench: $(DEVELOPMENT) ## measure against baselines of the same run; ARGS="--rows 1000000"
-	@$(BIN)/python -m bench $(ARGS)
+bench: $(DEVELOPMENT) ## measure against baselines of the same run; ROWS=1000000, ARGS="--only P1"
+	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy, missing migrations, shipped runbooks
 	$(BIN)/ruff check .
