@@ -11,6 +11,7 @@ JOBS ?= 3
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
+BENCHMARKS := $(VENV)/.benchmarks-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
@@ -30,7 +31,7 @@ demo: setup ## web, workers, live feed and sample runs, on servers of its own; C
 test: $(DEVELOPMENT) ## all tests, on real servers of their own; ARGS="-k name" chooses, JOBS=1 runs one at a time
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-bench: $(DEVELOPMENT) ## measure against baselines of the same run; ROWS=1000000, ARGS="--only P1"
+bench: $(BENCHMARKS) ## measure against baselines of the same run; ROWS=1000000, ARGS="--only P1"
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy, missing migrations, shipped runbooks
@@ -55,6 +56,7 @@ clean: ## forget the demo's data and all caches; refuses while a demo runs
 lock: $(DEVELOPMENT) ## choose versions anew and write requirements*.txt with hashes; ARGS="--upgrade"
 	$(LOCK) $(ARGS) --output-file requirements.txt requirements.in
 	$(LOCK) $(ARGS) --output-file requirements-dev.txt requirements-dev.in
+	$(LOCK) $(ARGS) --output-file requirements-bench.txt requirements-bench.in
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found; install Python 3.11 or newer" >&2; exit 1; }
@@ -69,4 +71,8 @@ $(RUNTIME): requirements.txt | $(BIN)/python
 
 $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(BENCHMARKS): requirements-bench.txt $(DEVELOPMENT)
+	@$(PIP) install --require-hashes -r requirements-bench.txt
 	@touch $@

@@ -54,9 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     finally:
         embedded.forget(data_dir)
-    title = f"{given.rows:,} rows, medians of {given.repetitions}; ratio = ours / baseline, below 1 is faster"
+    title = f"{given.rows:,} rows, medians of {given.repetitions}; ratio = ours / baseline, below 1 is better"
     report.console().print(report.table(results, title=title))
-    report.write(given.output, report.as_json(results, machine=facts, rows=given.rows))
+    content = report.as_json(results, machine=facts, rows=given.rows)
+    if given.merge:
+        content = report.merged(content, given.output, order=[line.id for line in known])
+    report.write(given.output, content)
     return 0
 
 
@@ -66,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="figures by id, by commas: P1,P6.insert")
     parser.add_argument(
         "--repetitions", type=int, default=3, help="of each way, in turn (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--merge", action="store_true", help="keep what the file has of lines that are not measured now"
     )
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
     return parser

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.case import Case, Line, UnlikeError, Ways
+from bench.case import Case, Line, Measured, UnlikeError, Way, Ways
 from bench.world import World
 
 
 @dataclass(frozen=True)
 class Result:
-    """A line with its figures: medians in seconds, and every single one of them."""
+    """A line with its figures in the line's unit: medians, and every single one of them."""
 
     line: Line
     ours: float
     baseline: float
     all_ours: tuple[float, ...]
     all_baseline: tuple[float, ...]
+    note: str = ""
 
     @property
     def ratio(self) -> float:
-        """Our seconds to the baseline's: below 1 is faster."""
+        """Ours to the baseline's: below 1 is better."""
         return self.ours / self.baseline
 
     @property
@@ -39,35 +40,71 @@ def measure(
     repetitions: int,
     tell: Callable[[str], None],
 ) -> Iterator[Result]:
-    """Every chosen line in order. Raises UnlikeError when the two ways of a line did not do the same."""
+    """Every chosen line in order, without those that lack something, which is told.
+
+    Raises UnlikeError when the two ways of a line did not do the same.
+    """
     for case in cases:
+        lacking = case.lacking()
         lines = [line for line in case.lines if chosen(line)]
+        for line in lines:
+            if line.id in lacking:
+                tell(f"{line.id}: NOT MEASURED: {lacking[line.id]}")
+        lines = [line for line in lines if line.id not in lacking]
         if not lines:
             continue
         tell(f"{lines[0].id}: preparing")
         with case.open(world) as ways:
-            for line in lines:
-                tell(f"{line.id}: {line.what}")
-                result = _taking_turns(line, ways[line.id], repetitions)
-                tell(f"{line.id}: {result.ratio:.2f} x")
-                yield result
+            for group in _sharing(lines, ways):
+                for line in group:
+                    tell(f"{line.id}: {line.what}, against {line.baseline}")
+                for result in _taking_turns(group, ways, repetitions):
+                    tell(f"{result.line.id}: {result.ratio:.3f} x {result.note}".rstrip())
+                    yield result
 
 
-def _taking_turns(line: Line, ways: Ways, repetitions: int) -> Result:
-    seconds: dict[str, list[float]] = {"ours": [], "baseline": []}
-    outcomes: list[object] = []
+def _sharing(lines: Sequence[Line], ways: Mapping[str, Ways]) -> Iterator[list[Line]]:
+    """Neighbours that share a way are measured together: the shared way once in each round."""
+    group: list[Line] = []
+    of_group: set[int] = set()
+    for line in lines:
+        own = {id(ways[line.id].ours), id(ways[line.id].baseline)}
+        if group and not own & of_group:
+            yield group
+            group, of_group = [], set()
+        group.append(line)
+        of_group |= own
+    if group:
+        yield group
+
+
+def _taking_turns(lines: Sequence[Line], ways: Mapping[str, Ways], repetitions: int) -> list[Result]:
+    distinct: dict[int, Way] = {}
+    for line in lines:
+        for way in (ways[line.id].ours, ways[line.id].baseline):
+            distinct.setdefault(id(way), way)
+    measured: dict[int, list[Measured]] = {key: [] for key in distinct}
     for number in range(repetitions):
-        turn = [("ours", ways.ours), ("baseline", ways.baseline)]
-        for name, way in turn if number % 2 == 0 else reversed(turn):
-            timed = way()
-            seconds[name].append(timed.seconds)
-            outcomes.append(timed.outcome)
+        order = list(distinct) if number % 2 == 0 else list(reversed(distinct))
+        for key in order:
+            measured[key].append(distinct[key]())
+    return [
+        _result(line, ways[line.id], measured[id(ways[line.id].ours)], measured[id(ways[line.id].baseline)])
+        for line in lines
+    ]
+
+
+def _result(line: Line, ways: Ways, ours: Sequence[Measured], baseline: Sequence[Measured]) -> Result:
+    outcomes = [one.outcome for one in (*ours, *baseline)]
     if any(outcome != outcomes[0] for outcome in outcomes):
         raise UnlikeError(f"{line.id}: not the same outcome each time: {outcomes}")
+    all_ours = tuple(one.amounts[ways.of_ours] for one in ours)
+    all_baseline = tuple(one.amounts[ways.of_baseline] for one in baseline)
     return Result(
         line=line,
-        ours=statistics.median(seconds["ours"]),
-        baseline=statistics.median(seconds["baseline"]),
-        all_ours=tuple(seconds["ours"]),
-        all_baseline=tuple(seconds["baseline"]),
+        ours=statistics.median(all_ours),
+        baseline=statistics.median(all_baseline),
+        all_ours=all_ours,
+        all_baseline=all_baseline,
+        note=ways.note(),
     )

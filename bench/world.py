@@ -46,6 +46,7 @@ def statement(name: str) -> str:
 class World:
     """One database with history in it. ``rows`` is the number of active rows in the move's scope."""
 
+    databases: Databases
     urls: TargetUrls
     rows: int
     plan: Plan
@@ -71,6 +72,12 @@ class World:
         with self.session(self.urls.owner_url) as conn:
             conn.execute(statement(name).encode(), parameters)
 
+    def install(self, file: Path) -> None:
+        """Execute a file of functions as the tables' owner; one that exists is replaced."""
+        text = file.read_text(encoding="utf-8").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+        with self.session(self.urls.owner_url) as conn:
+            conn.execute(text.encode())
+
     def settle(self) -> None:
         """Leave the server nothing to catch up with: statistics, visibility, dirty pages."""
         with self.session(self.urls.dsn) as conn:
@@ -78,12 +85,27 @@ class World:
             conn.execute("VACUUM (ANALYZE) public.data_bars")
             conn.execute("CHECKPOINT")
 
+    def fill_source(self) -> None:
+        """The history that is to be moved."""
+        self.execute("fill_source", {"start": HISTORY_START, "rows": self.rows})
+        self.settle()
+
     def empty_target(self) -> None:
         """As it was before anything was copied or written: history here, another symbol's bars there."""
         self.execute("empty_target")
         self.execute("forget_written", {"history_end": self.history_end})
         self.execute("fill_target", {"start": HISTORY_START, "rows": self.rows})
         self.settle()
+
+    @contextmanager
+    def beside(self, name: str) -> Iterator[World]:
+        """Another database with the empty tables and the registry, dropped in the end."""
+        dbname = f"{self.urls.dbname}_{name}"
+        self.databases.drop(dbname)  # of an earlier attempt
+        try:
+            yield replace(self, urls=_installed(self.databases, dbname))
+        finally:
+            self.databases.drop(dbname)
 
     @contextmanager
     def run(self, *, workers: int = 1) -> Iterator[Run]:
@@ -154,12 +176,16 @@ class Run:
 
 def make(databases: Databases, *, rows: int, name: str = "bench") -> World:
     """A database with the legacy tables and ``rows`` active DXY minutes in the source."""
+    plan = freeze.freeze(loader.load(RUNBOOK), target="bars", data_decision="keep")
+    world = World(databases=databases, urls=_installed(databases, name), rows=rows, plan=plan)
+    world.fill_source()
+    return world
+
+
+def _installed(databases: Databases, name: str) -> TargetUrls:
     urls = databases.ensure_target(name)
     with psycopg.connect(urls.app_url) as conn:
         loading.install(conn)
-    plan = freeze.freeze(loader.load(RUNBOOK), target="bars", data_decision="keep")
-    world = World(urls=urls, rows=rows, plan=plan)
-    world.execute("registry")
-    world.execute("fill_source", {"start": HISTORY_START, "rows": rows})
-    world.settle()
-    return world
+    with psycopg.connect(urls.owner_url) as conn:
+        conn.execute(statement("registry").encode())
+    return urls

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from bench.case import Case
-from bench.cases import p01_copy, p02_two_workers, p05_verification, p06_dual_write
+from bench.cases import (
+    p01_copy,
+    p02_two_workers,
+    p05_verification,
+    p06_dual_write,
+    p07_derivation,
+    p08_aggregation,
+)
 
-CASES: tuple[Case, ...] = (p01_copy.CASE, p02_two_workers.CASE, p05_verification.CASE, p06_dual_write.CASE)
+CASES: tuple[Case, ...] = (
+    p01_copy.CASE,
+    p02_two_workers.CASE,
+    p05_verification.CASE,
+    p06_dual_write.CASE,
+    p07_derivation.CASE,
+    p08_aggregation.CASE,
+)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from bench import world as worlds
-from bench.case import Case, Line, Timed, Ways
+from bench.case import Case, Line, Measured, Ways
 from bench.world import World
 
 BASELINE = "one INSERT … SELECT"
@@ -26,23 +26,23 @@ class Copy(Case):
         yield {self.lines[0].id: Ways(ours=lambda: self._chunked(world), baseline=lambda: plain(world))}
         world.empty_target()
 
-    def _chunked(self, world: World) -> Timed:
+    def _chunked(self, world: World) -> Measured:
         world.empty_target()
         with world.run(workers=self._workers) as run:
             run.apply("forward")  # dual-write is on while history is copied
             started = time.perf_counter()
             run.apply("copy")
             seconds = time.perf_counter() - started
-        return Timed(seconds, world.one("target_digest"))
+        return Measured.time(seconds, world.one("target_digest"))
 
 
-def plain(world: World) -> Timed:
+def plain(world: World) -> Measured:
     """The baseline, from connecting to the commit's answer."""
     world.empty_target()
     started = time.perf_counter()
     insert(world)
     seconds = time.perf_counter() - started
-    return Timed(seconds, world.one("target_digest"))
+    return Measured.time(seconds, world.one("target_digest"))
 
 
 def insert(world: World) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from bench import world as worlds
-from bench.case import Case, Line, Timed, UnlikeError, Way, Ways
+from bench.case import Case, Line, Measured, UnlikeError, Way, Ways
 from bench.cases.p01_copy import insert
 from bench.world import HISTORY_START, World
 from migration_runs.engine.move import verification
@@ -36,10 +36,10 @@ class Verify(Case):
             insert(world)
             world.settle()
 
-            def ours() -> Timed:
+            def ours() -> Measured:
                 started = time.perf_counter()
                 found = verification.verify(world.urls.runner_url, world.plan, run.job.run_uid)
-                return Timed(time.perf_counter() - started, _differing(found))
+                return Measured.time(time.perf_counter() - started, _differing(found))
 
             values = Ways(ours=ours, baseline=lambda: _except(world))
             _finds_altered(world, values)
@@ -52,14 +52,14 @@ def _differing(found: Verification) -> tuple[int, int]:
     return (found.missing + found.different, found.extra + found.different)
 
 
-def _except(world: World) -> Timed:
+def _except(world: World) -> Measured:
     seconds, row = _by_hand(world, "except_both")
-    return Timed(seconds, row)
+    return Measured.time(seconds, row)
 
 
-def _counts(world: World) -> Timed:
+def _counts(world: World) -> Measured:
     seconds, (source, target) = _by_hand(world, "count_both")
-    return Timed(seconds, (max(source - target, 0), max(target - source, 0)))
+    return Measured.time(seconds, (max(source - target, 0), max(target - source, 0)))
 
 
 def _by_hand(world: World, query: str) -> tuple[float, tuple[int, int]]:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from psycopg import sql
 
 from bench import world as worlds
-from bench.case import Case, Line, Timed, UnlikeError, Ways
+from bench.case import Case, Line, Measured, UnlikeError, Ways
 from bench.cases.p01_copy import insert
 from bench.world import World
 from migration_runs.engine.move import triggers
@@ -129,7 +129,7 @@ class Writer:
         self._shape = shape
         self._next = world.history_end
 
-    def time(self, writing: Writing) -> Timed:
+    def time(self, writing: Writing) -> Measured:
         """The median statement (by hand: transaction); the outcome is how many rows were written.
 
         A session's first call plans the trigger function's statements, and some commits wait for the disk
@@ -143,7 +143,7 @@ class Writer:
         if writing.verb == "update":
             self._write(replace(writing, verb="insert"), starts)
         seconds = self._write(writing, starts)
-        return Timed(seconds, self._written(writing, first, last))
+        return Measured.time(seconds, self._written(writing, first, last))
 
     def _write(self, writing: Writing, starts: list[datetime]) -> float:
         texts = [worlds.statement(f"write_{writing.verb}").encode()]

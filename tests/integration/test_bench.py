@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from bench import __main__ as program
 from bench import measuring, report, world
-from bench.case import Case, Line, Timed, UnlikeError, Ways
+from bench.case import Case, Line, Measured, UnlikeError, Ways
 from bench.cases import CASES
 from bench.cases.p01_copy import CASE as COPY
 from bench.cases.p06_dual_write import CASE as DUAL_WRITE
 from bench.cases.p06_dual_write import Writer
+from bench.cases.p07_derivation import CASE as DERIVATION
+from bench.cases.p08_aggregation import CASE as AGGREGATION
 from controlpanel import embedded
 from controlpanel.embedded_databases import TargetUrls
 
 ROWS = 2_000
-KEYS = {"id", "what", "against", "ours", "baseline", "ratio", "target", "met", "all_ours", "all_baseline"}
+KEYS = {
+    "id", "what", "against", "unit", "rows", "ours", "baseline", "ratio", "target", "met", "note", "all_ours",
+    "all_baseline",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -81,10 +89,10 @@ def test_both_copies_and_both_comparisons_do_the_same_work(small: world.World) -
 def test_a_copy_has_every_active_row_of_history_and_no_other(small: world.World) -> None:
     with COPY.open(small) as ways:
         for way in (ways["P1"].ours, ways["P1"].baseline):
-            timed = way()
+            measured = way()
             assert small.one("count_both") == (ROWS, ROWS)
-            assert isinstance(timed.outcome, tuple)
-            assert timed.outcome[0] == ROWS
+            assert isinstance(measured.outcome, tuple)
+            assert measured.outcome[0] == ROWS
             assert small.one("except_both") == (0, 0)
 
 
@@ -113,12 +121,70 @@ class Unlike(Case):
 
     @contextmanager
     def open(self, world: world.World) -> Iterator[dict[str, Ways]]:
-        yield {"X": Ways(ours=lambda: Timed(1.0, "this"), baseline=lambda: Timed(1.0, "that"))}
+        yield {
+            "X": Ways(ours=lambda: Measured.time(1.0, "this"), baseline=lambda: Measured.time(1.0, "that"))
+        }
 
 
 def test_ways_that_come_to_different_ends_give_no_figure(small: world.World) -> None:
     with pytest.raises(UnlikeError, match="X: not the same outcome"):
         list(measuring.measure([Unlike()], small, chosen=lambda _: True, repetitions=1, tell=lambda _: None))
+
+
+NEEDED = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("polars", "pandas", "reladiff")),
+    reason="what the benchmarks compare with is not installed: make bench installs requirements-bench.txt",
+)
+
+
+@NEEDED
+def test_every_way_to_the_index_and_to_longer_bars_comes_to_the_same(small: world.World) -> None:
+    wanted = [line.id for case in (DERIVATION, AGGREGATION) for line in case.lines]
+    assert [result.line.id for result in of(small, "P7", "P8")] == wanted
+
+
+def test_what_is_not_installed_is_said_and_the_rest_measured(
+    small: world.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    told: list[str] = []
+    results = measuring.measure([DERIVATION], small, chosen=lambda _: True, repetitions=1, tell=told.append)
+    assert [result.line.id for result in results] == ["P7.pivot"]
+    assert [line for line in told if "NOT MEASURED: polars not installed" in line]
+
+
+def test_a_derivation_with_another_value_is_not_measured(
+    small: world.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = world.World.execute
+
+    def wrong(self: world.World, name: str, parameters: Mapping[str, Any] | None = None) -> None:
+        execute(self, name, parameters)
+        if name == "derivation_pivot":
+            with self.session(self.urls.dsn) as conn:
+                conn.execute(
+                    "UPDATE data_bars SET close = close + 1e-8 WHERE ts_utc = %s", [world.HISTORY_START]
+                )
+
+    monkeypatch.setattr(world.World, "execute", wrong)
+    with DERIVATION.open(small) as ways, pytest.raises(UnlikeError, match="1999 of them right"):
+        ways["P7.pivot"].baseline()
+
+
+@NEEDED
+def test_an_aggregation_that_lacks_a_window_is_not_measured(
+    small: world.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polars_bars = importlib.import_module("bench.peers.polars_bars")
+    aggregated = polars_bars.aggregated
+    monkeypatch.setattr(
+        polars_bars, "aggregated", lambda *given: aggregated(*given).split(b"\n", maxsplit=1)[1]
+    )
+    with (
+        AGGREGATION.open(small) as ways,
+        pytest.raises(UnlikeError, match="428 bars were made, 429 should have been"),
+    ):
+        ways["P8.polars"].baseline()
 
 
 def test_the_program_writes_the_table_and_the_file(
@@ -134,6 +200,20 @@ def test_the_program_writes_the_table_and_the_file(
     assert content["rows"] == ROWS
     assert content["machine"]["postgresql"]["fsync"] == "on"
     assert [line["id"] for line in content["results"]] == ["P5.counts"]
+
+
+def test_lines_measured_before_stay_when_told_so(tmp_path: Path) -> None:
+    def found(*ids: str, rows: int) -> dict[str, Any]:
+        return report.as_json(
+            [measuring.Result(Line(one, "", "", None), 1.0, 2.0, (1.0,), (2.0,)) for one in ids],
+            machine={},
+            rows=rows,
+        )
+
+    output = tmp_path / "results.json"
+    report.write(output, found("P8", "P1", "gone", rows=10))
+    merged = report.merged(found("P2", "P1", rows=20), output, order=["P1", "P2", "P8"])
+    assert [(line["id"], line["rows"]) for line in merged["results"]] == [("P1", 20), ("P2", 20), ("P8", 10)]
 
 
 @pytest.mark.parametrize("arguments", [["--rows", "5"], ["--only", "P99"], ["--repetitions", "0"]])
