@@ -1,14 +1,17 @@
-"""P5: comparing every mapped column of every row, against what one would do by hand."""
+"""P5: comparing every mapped column of every row, against other tools and what one would do by hand."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from bench import world as worlds
 from bench.case import Case, Line, Measured, UnlikeError, Way, Ways
 from bench.cases.p01_copy import insert
+from bench.peers import installed, reladiff_cli
+from bench.peers.reladiff_cli import Algorithm
 from bench.world import HISTORY_START, World
 from migration_runs.engine.move import verification
 from migration_runs.engine.outcome import Verification
@@ -18,14 +21,23 @@ ALTERED_BY = 1e-9
 
 WHAT = "verification, all mapped columns"
 
+RELADIFF: Mapping[str, Algorithm] = {"P5.hashdiff": "hashdiff", "P5.joindiff": "joindiff"}
+
 
 class Verify(Case):
     """A verification of two equal sides, while dual-write's list of touched keys is there and empty."""
 
     lines = (
+        Line("P5.hashdiff", WHAT, "reladiff -a hashdiff", 1 / 9),
+        Line("P5.joindiff", WHAT, "reladiff -a joindiff", 1 / 3),
         Line("P5.except", WHAT, "EXCEPT ALL, both ways", None),
         Line("P5.counts", WHAT, "two counts, blind to values", None),
     )
+
+    def lacking(self) -> Mapping[str, str]:
+        """The comparisons by hand need nothing."""
+        words = installed.lacking("reladiff", "psycopg2")
+        return dict.fromkeys(RELADIFF, words) if words else {}
 
     @contextmanager
     def open(self, world: World) -> Iterator[Mapping[str, Ways]]:
@@ -34,16 +46,23 @@ class Verify(Case):
         with world.run() as run:
             run.apply("forward")
             insert(world)
-            world.settle()
 
             def ours() -> Measured:
                 started = time.perf_counter()
                 found = verification.verify(world.urls.runner_url, world.plan, run.job.run_uid)
                 return Measured.time(time.perf_counter() - started, _differing(found))
 
-            values = Ways(ours=ours, baseline=lambda: _except(world))
-            _finds_altered(world, values)
-            yield {"P5.except": values, "P5.counts": Ways(ours=ours, baseline=lambda: _counts(world))}
+            others: dict[str, Way] = {
+                "P5.except": partial(_except, world),
+                "P5.counts": partial(_counts, world),
+            }
+            world.execute("reladiff_install")
+            if not self.lacking():
+                others |= {line: partial(_reladiff, world, name) for line, name in RELADIFF.items()}
+            world.settle()
+            note = partial(_in_words, _found_altered(world, {"ours": ours, **others}))
+            yield {line: Ways(ours, way, note=partial(note, line)) for line, way in others.items()}
+            world.execute("reladiff_remove")
         world.empty_target()
 
 
@@ -62,6 +81,11 @@ def _counts(world: World) -> Measured:
     return Measured.time(seconds, (max(source - target, 0), max(target - source, 0)))
 
 
+def _reladiff(world: World, algorithm: Algorithm) -> Measured:
+    seconds, differing = reladiff_cli.compare(world.urls.dsn, algorithm)
+    return Measured.time(seconds, differing)
+
+
 def _by_hand(world: World, query: str) -> tuple[float, tuple[int, int]]:
     started = time.perf_counter()
     with world.session(world.urls.runner_url) as conn:
@@ -72,16 +96,28 @@ def _by_hand(world: World, query: str) -> tuple[float, tuple[int, int]]:
     return time.perf_counter() - started, (row[0], row[1])
 
 
-def _finds_altered(world: World, values: Ways) -> None:
+def _found_altered(world: World, ways: Mapping[str, Way]) -> dict[str, object]:
+    """What each way finds of a hundred altered values. Raises UnlikeError unless ours finds all of them."""
     place = {"start": HISTORY_START, "rows": world.rows}
     world.execute("alter_some", {**place, "by": ALTERED_BY})
-    ways: dict[str, Way] = {"verification": values.ours, "EXCEPT": values.baseline}
-    for name, way in ways.items():
-        found = way().outcome
-        if found != (ALTERED, ALTERED):
-            raise UnlikeError(f"{ALTERED} values were altered, and {name} found {found}")
+    found = {name: way().outcome for name, way in ways.items()}
+    if found["ours"] != (ALTERED, ALTERED):
+        raise UnlikeError(f"{ALTERED} values were altered, and the verification found {found['ours']}")
     world.execute("restore_some", place)
     world.settle()
+    return found
+
+
+def _in_words(found: Mapping[str, object], line: str) -> str:
+    theirs = found[line]
+    return (
+        f"of {ALTERED} values altered by {ALTERED_BY:g}: ours finds {ALTERED}, the baseline {_least(theirs)}"
+    )
+
+
+def _least(outcome: object) -> int:
+    assert isinstance(outcome, tuple)
+    return int(min(outcome))
 
 
 CASE = Verify()

@@ -74,7 +74,7 @@ def test_a_word_chooses_a_figure_and_all_that_are_part_of_it() -> None:
 
 
 def test_both_copies_and_both_comparisons_do_the_same_work(small: world.World) -> None:
-    results = of(small, "P1", "P2", "P5")
+    results = of(small, "P1", "P2", "P5.except", "P5.counts")
     assert [result.line.id for result in results] == ["P1", "P2", "P5.except", "P5.counts"]
     assert triggers_and_ledgers(small) == 0
 
@@ -141,6 +141,20 @@ NEEDED = pytest.mark.skipif(
 def test_every_way_to_the_index_and_to_longer_bars_comes_to_the_same(small: world.World) -> None:
     wanted = [line.id for case in (DERIVATION, AGGREGATION) for line in case.lines]
     assert [result.line.id for result in of(small, "P7", "P8")] == wanted
+
+
+@NEEDED
+def test_reladiff_finds_what_was_altered_and_nothing_where_nothing_was(small: world.World) -> None:
+    results = of(small, "P5.hashdiff", "P5.joindiff")
+    assert [result.line.id for result in results] == ["P5.hashdiff", "P5.joindiff"]
+    for result in results:
+        assert result.note == "of 100 values altered by 1e-09: ours finds 100, the baseline 100"
+    with psycopg.connect(small.urls.dsn) as conn:
+        left = conn.execute(
+            "SELECT (SELECT count(*) FROM pg_views WHERE schemaname = 'public'),"
+            " (SELECT count(*) FROM pg_indexes WHERE indexname LIKE '%_minute')"
+        ).fetchone()
+    assert left == (0, 0)
 
 
 def test_what_is_not_installed_is_said_and_the_rest_measured(
