@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from controlpanel import embedded
 from controlpanel.embedded_databases import ControlUrls
 from tests import runs
 from tests.faults.scene import LEASE_S, SWEEP_S, Scene
+from tests.faults.world import World
 from tests.pointing import pointed
 from tests.processes import Processes
 
@@ -27,6 +29,25 @@ def target_cluster() -> Iterator[embedded.Cluster]:
             yield running
     finally:
         embedded.forget(data_dir)
+
+
+@pytest.fixture(scope="session")
+def world_of_session(
+    cluster: embedded.Cluster,
+    target_cluster: embedded.Cluster,
+    control_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> World:
+    """The servers and snapshots that all tests of this session share."""
+    logs = tmp_path_factory.mktemp("faults")
+    return World(cluster=cluster, target_cluster=target_cluster, control_template=control_template, logs=logs)
+
+
+@pytest.fixture
+def world(world_of_session: World, broker: str, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """A run over nine phases on two servers; ``with world.stage(4) as stage`` begins at phase 4."""
+    with django_db_blocker.unblock():
+        yield world_of_session
 
 
 @pytest.fixture

@@ -1,0 +1,240 @@
+"""Where faults happen: a run over nine phases on servers of its own, with real processes and live writers.
+
+A :class:`World` lives as long as the test session and keeps *snapshots*: pairs of databases (control and
+target) with the run at the start of a phase, carried there once. A :class:`Stage` is one copy of such a pair
+for one test, with a writer and a reader alive on it, and processes that the test may hurt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import connections
+
+from controlpanel import embedded
+from controlpanel.embedded_databases import ControlUrls, TargetUrls
+from migration_runs.models import Run
+from tests.control import make_people
+from tests.faults import things
+from tests.faults.driver import Driver
+from tests.faults.journal import Journal, Side
+from tests.faults.living import Reader, Writer
+from tests.faults.prestate import PreState
+from tests.faults.scene import LEASE_S, SWEEP_S
+from tests.pointing import pointed
+from tests.processes import Processes
+
+CONTROL, TARGET = "faults_control", "faults_things"
+"""Names of the databases: always the same, since a signature binds the target's name."""
+
+SWITCHED = 7
+"""The phase that moves the writers from the old table to the new."""
+
+
+@dataclass
+class World:
+    """The servers, and snapshots of the run by the phase that is the next to start (10: completed)."""
+
+    cluster: embedded.Cluster
+    target_cluster: embedded.Cluster
+    control_template: str
+    logs: Path
+    snapshots: set[int] = field(default_factory=set)
+    prestate: PreState | None = None
+    run_id: int = 0
+
+    @property
+    def control(self) -> ControlUrls:
+        """The control database in use."""
+        return self.cluster.databases.control_urls(CONTROL)
+
+    @property
+    def target(self) -> TargetUrls:
+        """The target in use."""
+        return self.target_cluster.databases.target_urls(TARGET)
+
+    def environment(self) -> dict[str, str]:
+        """Environment of the project's processes: a short lease, a quick sweeper."""
+        prefixes = ("TARGET_", "SCRATCH_", "BARS_APP_URL_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+        return inherited | {
+            "DJANGO_SETTINGS_MODULE": "controlpanel.settings",
+            "PHASEGATE_DEMO": "1",
+            "SECRET_KEY": settings.SECRET_KEY,
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "DATABASE_URL": self.control.app_url,
+            "DATABASE_OWNER_URL": self.control.owner_url,
+            "CELERY_BROKER_URL": self.cluster.broker_url,
+            "TARGET_BARS_URL": self.target.runner_url,
+            "BACKUP_DIR": str(self.logs),
+            "PG_BIN_DIR": str(self.cluster.pg_bin_dir),
+            "PHASEGATE_LEASE_SECONDS": str(LEASE_S),
+            "SWEEP_SECONDS": str(SWEEP_S),
+            "PYTHONWARNINGS": "default",
+        }
+
+    @contextlib.contextmanager
+    def stage(self, number: int, *, seed: int = 1, living: bool = True) -> Iterator[Stage]:
+        """A stage whose run has phase ``number`` as the next to start (10: is completed).
+
+        No process runs yet. With ``living`` a writer and a reader are at work. Everything is stopped at the
+        end, whatever state the test left it in.
+        """
+        with self._connections():
+            self._snapshot(number)
+            self._restore(number)
+            with self._stage(number, seed=seed, living=living) as stage:
+                yield stage
+
+    # -- snapshots
+
+    def _snapshot(self, number: int) -> None:
+        """Carry the run to the start of ``number``, from the nearest snapshot before it."""
+        if number in self.snapshots:
+            return
+        before = max((n for n in self.snapshots if n < number), default=0)
+        if before:
+            self._restore(before)
+        else:
+            self._first()
+        with self._stage(before, seed=0, living=number > SWITCHED) as stage:
+            stage.start_processes()
+            stage.driver.to_start_of(number)
+        assert not stage.driver.rescues, stage.driver.rescues
+        self._copy(number)
+
+    def _first(self) -> None:
+        """The world before the run, and the run as a draft."""
+        self.cluster.databases.ensure_control(CONTROL, template=self.control_template)
+        self.target_cluster.databases.ensure_target(TARGET)
+        with psycopg.connect(self.target.owner_url) as conn:
+            conn.execute(things.WORLD.read_bytes())
+        self.prestate = PreState.read(self.target.dsn)
+        self.run_id = Driver.draft(things.plan()).run_id
+
+    def _copy(self, number: int) -> None:
+        self._close()
+        self.cluster.databases.ensure_control(f"{CONTROL}_{number}", template=CONTROL)
+        self.target_cluster.databases.ensure_target(f"{TARGET}_{number}", template=TARGET)
+        self.snapshots.add(number)
+
+    def _restore(self, number: int) -> None:
+        self._close()
+        self.cluster.databases.drop(CONTROL)
+        self.target_cluster.databases.drop(TARGET)
+        self.cluster.databases.ensure_control(CONTROL, template=f"{CONTROL}_{number}")
+        self.target_cluster.databases.ensure_target(TARGET, template=f"{TARGET}_{number}")
+
+    # -- this process
+
+    @contextlib.contextmanager
+    def _connections(self) -> Iterator[None]:
+        """This process's services work on the world's databases."""
+        before = dict(settings.TARGETS)
+        urls = {
+            "owner": self.control.owner_url,
+            "default": self.control.app_url,
+            "bars": self.target.runner_url,
+        }
+        settings.TARGETS["bars"] = self.target.runner_url
+        try:
+            with pointed(urls):
+                yield
+        finally:
+            settings.TARGETS.clear()
+            settings.TARGETS.update(before)
+
+    @staticmethod
+    def _close() -> None:
+        for alias in ("default", "owner", "bars"):
+            connections[alias].close()
+
+    @contextlib.contextmanager
+    def _stage(self, number: int, *, seed: int, living: bool) -> Iterator[Stage]:
+        with redis.Redis.from_url(self.cluster.broker_url) as client:
+            client.flushall()
+        logs = self.logs / f"{time.monotonic_ns()}"
+        logs.mkdir()
+        stage = Stage(world=self, processes=Processes(self.environment(), logs), number=number, seed=seed)
+        try:
+            if living:
+                stage.come_alive()
+            yield stage
+        finally:
+            stage.end()
+
+
+@dataclass
+class Stage:
+    """One run, with its people, its writer and reader, and the processes that carry it."""
+
+    world: World
+    processes: Processes
+    number: int
+    seed: int
+    driver: Driver = field(init=False)
+    journal: Journal = field(default_factory=Journal)
+    writer: Writer | None = None
+    reader: Reader | None = None
+    target_was_hurt: bool = False
+    """Whether the test broke connections to the target: then the application's broke as well."""
+
+    def __post_init__(self) -> None:
+        self.driver = Driver(self.world.run_id, make_people(), deploy=self._deploy)
+
+    @property
+    def run(self) -> Run:
+        """The run as it is now."""
+        return self.driver.run
+
+    def come_alive(self) -> None:
+        """Let the writer and the reader begin (again), on the side where the application is."""
+        version: Side = "new" if self.number > SWITCHED else "old"
+        if self.writer is not None:
+            version = self.writer.version
+        self.journal = Journal.read(self.world.target.dsn, side=version)
+        self.writer = Writer(self.world.target.app_url, self.journal, version=version, seed=self.seed)
+        self.reader = Reader(self.world.target.dsn, self.journal, run_prefix=self.run_prefix)
+        self.writer.__enter__()
+        self.reader.__enter__()
+
+    def start_processes(self, *, web: int = 0) -> None:
+        """A worker with three children, beat and, with a port, web; returns when they are ready."""
+        self.processes.start_worker(concurrency=3)
+        self.processes.start_beat()
+        if web:
+            self.processes.start_web(web)
+
+    @property
+    def run_prefix(self) -> str:
+        """How the run's objects in the target begin."""
+        return f"r{self.run.uid.hex[:8]}_"
+
+    def quiet(self) -> None:
+        """Stop the writer and the reader, so that both sides can settle."""
+        for alive in (self.writer, self.reader):
+            if alive is not None:
+                alive.stop()
+
+    def end(self) -> None:
+        """Stop everything that this stage started."""
+        self.quiet()
+        self.processes.stop()
+
+    def query(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows from the target, as its superuser."""
+        with psycopg.connect(self.world.target.dsn, autocommit=True) as conn:
+            return conn.execute(text.encode(), parameters or None).fetchall()
+
+    def _deploy(self, version: Side) -> None:
+        if self.writer is not None:
+            self.writer.deploy(version)
