@@ -74,20 +74,25 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Difference:
-    """One row that differs: its key, how (missing or extra in the target, or different), both images."""
+    """One row that differs: its key, how (missing or extra in the target, or different), both images.
+
+    ``columns`` are those in which they differ: all of them where one image is None.
+    """
 
     key: dict[str, str]
     kind: Literal["missing", "extra", "different"]
     source: dict[str, str | None] | None
     target: dict[str, str | None] | None
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Verification:
-    """A comparison of source and target under one snapshot.
+    """A comparison of source and target: under one snapshot, or the sum of parts with a snapshot each.
 
-    ``pending`` differences are on the touched list (dual-write lag) and do not count in the others.
-    ``clean`` is true when missing, extra and different are all 0.
+    ``pending`` differences are on the touched list (dual-write lag) and do not count in the others; the
+    oldest has waited ``pending_s`` seconds, and ``overdue`` of them longer than lag explains. ``vanished``
+    differences without a reason were seen once and were gone at the second look.
     """
 
     source_rows: int
@@ -101,11 +106,19 @@ class Verification:
     seconds: float
     columns: tuple[str, ...]
     examples: tuple[Difference, ...] = ()
+    overdue: int = 0
+    pending_s: float = 0.0
+    vanished: int = 0
+
+    @property
+    def differing(self) -> int:
+        """Differences that the touched list does not explain."""
+        return self.missing + self.extra + self.different
 
     @property
     def clean(self) -> bool:
-        """No difference that the touched list does not explain."""
-        return not (self.missing or self.extra or self.different)
+        """No difference without a reason, and none whose reason is older than lag can be."""
+        return not (self.differing or self.overdue)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,15 @@ from migration_runs.engine.move.names import Column, Shape
 
 
 class Order:
-    """Columns of the table that ``alias`` stands for; together unique among the move's rows."""
+    """Columns of the table that ``alias`` stands for; together unique among the move's rows.
 
-    def __init__(self, alias: str, of: Sequence[Column]) -> None:
+    Those at the positions ``bytewise`` are ordered by their bytes: their collation is not the other side's.
+    """
+
+    def __init__(self, alias: str, of: Sequence[Column], *, bytewise: Sequence[int] = ()) -> None:
         self._alias = alias
         self._of = tuple(of)
+        self._bytewise = frozenset(bytewise)
 
     @classmethod
     def of_source(cls, shape: Shape, alias: str) -> Self:
@@ -49,7 +53,9 @@ class Order:
     @property
     def text(self) -> sql.Composed:
         """A row's place as texts, by commas, as bounds keep it."""
-        return columns.comma(sql.SQL("{}::text").format(part) for part in self._parts())
+        return columns.comma(
+            sql.SQL("{}::text").format(columns.column(self._alias, column.name)) for column in self._of
+        )
 
     def within(self, lo: chunks.Bound | None, hi: chunks.Bound | None) -> sql.Composable:
         """Whether a row lies in ``(lo, hi]``; None leaves that end open."""
@@ -62,4 +68,8 @@ class Order:
         return sql.SQL("({}) {} ({})").format(columns.comma(self._parts()), columns.trusted(how), right)
 
     def _parts(self) -> list[sql.Composable]:
-        return [columns.column(self._alias, column.name) for column in self._of]
+        plain = [columns.column(self._alias, column.name) for column in self._of]
+        return [
+            sql.SQL('{} COLLATE "C"').format(part) if number in self._bytewise else part
+            for number, part in enumerate(plain)
+        ]

@@ -223,7 +223,7 @@ class _Revival(_Rollback):
         self._drain()
         found = self._verify()
         for _ in range(MOST_PASSES):
-            if found.clean:
+            if not found.differing:
                 return
             with ledger.fenced(self._conn, self._job):
                 timeouts.local(

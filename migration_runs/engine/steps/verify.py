@@ -46,7 +46,7 @@ class VerifyKind(StepKind[VerifyStep]):
                 found = verification.compare(
                     conn, shape, examples=EXAMPLES, timeout_s=self.step.statement_timeout_s
                 )
-                if not found.clean:
+                if found.differing:
                     raise _failed(found)
                 ctx.reporter.progress(
                     self.step.key,
