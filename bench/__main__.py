@@ -18,7 +18,12 @@ FEWEST_ROWS = 1_000
 
 
 def run(
-    cluster: embedded.Cluster, *, rows: int, only: Sequence[str] = (), repetitions: int = 3
+    cluster: embedded.Cluster,
+    *,
+    rows: int,
+    growth: int | None = None,
+    only: Sequence[str] = (),
+    repetitions: int = 3,
 ) -> tuple[list[measuring.Result], dict[str, object]]:
     """Measure on a running cluster; the lines, and the facts of the machine.
 
@@ -30,7 +35,7 @@ def run(
 
     facts = machine.facts(cluster.superuser_dsn())
     _tell(f"filling tables with {rows:,} rows")
-    made = world.make(cluster.databases, rows=rows)
+    made = world.make(cluster.databases, rows=rows, growth=growth)
     results = list(measuring.measure(CASES, made, chosen=chosen, repetitions=repetitions, tell=_tell))
     return results, facts
 
@@ -39,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when all was measured, whatever the figures; 1 when a comparison was none; 2 for wrong arguments."""
     given = _parser().parse_args(arguments)
     only = [word.strip() for word in given.only.split(",") if word.strip()]
-    if given.rows < FEWEST_ROWS or given.repetitions < 1:
-        return _misused(f"--rows from {FEWEST_ROWS}, --repetitions from 1")
+    if given.rows < FEWEST_ROWS or given.repetitions < 1 or not (given.growth or FEWEST_ROWS) >= FEWEST_ROWS:
+        return _misused(f"--rows and --growth from {FEWEST_ROWS}, --repetitions from 1")
     known = [line for case in CASES for line in case.lines]
     if lost := [word for word in only if not any(line.chosen_by(word) for line in known)]:
         return _misused(f"no such figure: {', '.join(lost)} (known: {', '.join(line.id for line in known)})")
@@ -48,7 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data_dir.chmod(0o711)  # as root the server runs as another user, who passes through
     try:
         with embedded.Cluster(data_dir, fsync=True, broker=False) as cluster:
-            results, facts = run(cluster, rows=given.rows, only=only, repetitions=given.repetitions)
+            results, facts = run(
+                cluster,
+                rows=given.rows,
+                growth=given.growth,
+                only=only,
+                repetitions=given.repetitions,
+            )
     except UnlikeError as error:
         sys.stderr.write(f"not comparable: {error}\n")
         return 1
@@ -66,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="rows of history (default: %(default)s)")
+    parser.add_argument("--growth", type=int, help="rows of what is measured in two sizes (default: not)")
     parser.add_argument("--only", default="", help="figures by id, by commas: P1,P6.insert")
     parser.add_argument(
         "--repetitions", type=int, default=3, help="of each way, in turn (default: %(default)s)"

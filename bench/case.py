@@ -84,8 +84,8 @@ class Case(ABC):
 
     lines: tuple[Line, ...]
 
-    def lacking(self) -> Mapping[str, str]:
-        """Lines by id that cannot be measured here, each with what is not installed and how to get it."""
+    def lacking(self, world: World) -> Mapping[str, str]:  # noqa: ARG002 - most cases lack nothing
+        """Lines by id that cannot be measured here, each with what is not there and how to get it."""
         return {}
 
     @abstractmethod

@@ -45,7 +45,7 @@ def measure(
     Raises UnlikeError when the two ways of a line did not do the same.
     """
     for case in cases:
-        lacking = case.lacking()
+        lacking = case.lacking(world)
         lines = [line for line in case.lines if chosen(line)]
         for line in lines:
             if line.id in lacking:

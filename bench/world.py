@@ -44,12 +44,16 @@ def statement(name: str) -> str:
 
 @dataclass(frozen=True)
 class World:
-    """One database with history in it. ``rows`` is the number of active rows in the move's scope."""
+    """One database with history in it. ``rows`` is the number of active rows in the move's scope.
+
+    ``growth``: how many rows the figures about growth are to be measured with; None: not at all.
+    """
 
     databases: Databases
     urls: TargetUrls
     rows: int
     plan: Plan
+    growth: int | None = None
 
     @property
     def history_end(self) -> datetime:
@@ -98,12 +102,12 @@ class World:
         self.settle()
 
     @contextmanager
-    def beside(self, name: str) -> Iterator[World]:
-        """Another database with the empty tables and the registry, dropped in the end."""
+    def beside(self, name: str, *, rows: int | None = None) -> Iterator[World]:
+        """Another database with the empty tables and the registry, dropped in the end; of the same size."""
         dbname = f"{self.urls.dbname}_{name}"
         self.databases.drop(dbname)  # of an earlier attempt
         try:
-            yield replace(self, urls=_installed(self.databases, dbname))
+            yield replace(self, urls=_installed(self.databases, dbname), rows=rows or self.rows)
         finally:
             self.databases.drop(dbname)
 
@@ -174,10 +178,10 @@ class Run:
             ledger.drop_run(conn, self.job.run_uid)
 
 
-def make(databases: Databases, *, rows: int, name: str = "bench") -> World:
+def make(databases: Databases, *, rows: int, growth: int | None = None, name: str = "bench") -> World:
     """A database with the legacy tables and ``rows`` active DXY minutes in the source."""
     plan = freeze.freeze(loader.load(RUNBOOK), target="bars", data_decision="keep")
-    world = World(databases=databases, urls=_installed(databases, name), rows=rows, plan=plan)
+    world = World(databases=databases, urls=_installed(databases, name), rows=rows, plan=plan, growth=growth)
     world.fill_source()
     return world
 

@@ -6,6 +6,8 @@ from bench.case import Case
 from bench.cases import (
     p01_copy,
     p02_two_workers,
+    p03_live_writes,
+    p04_growth,
     p05_verification,
     p06_dual_write,
     p07_derivation,
@@ -15,6 +17,8 @@ from bench.cases import (
 CASES: tuple[Case, ...] = (
     p01_copy.CASE,
     p02_two_workers.CASE,
+    p03_live_writes.CASE,
+    p04_growth.CASE,
     p05_verification.CASE,
     p06_dual_write.CASE,
     p07_derivation.CASE,

@@ -36,7 +36,7 @@ class Derivation(Case):
 
     _packages: ClassVar = {"P7.polars": "polars", "P7.pandas": "pandas", "P7.parallel": "polars"}
 
-    def lacking(self) -> Mapping[str, str]:
+    def lacking(self, world: World) -> Mapping[str, str]:  # noqa: ARG002 - the same in all
         """Without polars and pandas only the old query is left."""
         return {
             line: words for line, package in self._packages.items() if (words := installed.lacking(package))
@@ -45,7 +45,7 @@ class Derivation(Case):
     @contextmanager
     def open(self, world: World) -> Iterator[Mapping[str, Ways]]:
         """A database of its own, with six bars a minute; each measurement begins without the index."""
-        lacking = self.lacking()
+        lacking = self.lacking(world)
         with world.beside("derivation") as beside:
             beside.execute("derivation_components", {"start": HISTORY_START, "rows": beside.rows})
             beside.execute("derivation_reference")

@@ -41,7 +41,7 @@ class Aggregation(Case):
         Line("P8.client", CLIENT_SLICE, "a call per window, by a client", 1 / 50),
     )
 
-    def lacking(self) -> Mapping[str, str]:
+    def lacking(self, world: World) -> Mapping[str, str]:  # noqa: ARG002 - the same in all
         """The loops need nothing."""
         words = installed.lacking("polars")
         return {"P8.polars": words} if words else {}
@@ -62,7 +62,7 @@ class Aggregation(Case):
                 "P8.server": Ways(ours(beside, server), legacy(beside, server, _loop)),
                 "P8.client": Ways(ours(beside, client), legacy(beside, client, _calls)),
             }  # fmt: skip
-            if not self.lacking():
+            if not self.lacking(world):
                 import_module("bench.peers.polars_bars")  # loading it is not timed
                 ways["P8.polars"] = Ways(
                     ours(beside, whole), partial(_measured, beside, SINGLE_TABLE, whole, _polars)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,13 @@ from bench import measuring, report, world
 from bench.case import Case, Line, Measured, UnlikeError, Ways
 from bench.cases import CASES
 from bench.cases.p01_copy import CASE as COPY
+from bench.cases.p01_copy import insert
+from bench.cases.p03_live_writes import CASE as LIVE_WRITES
 from bench.cases.p06_dual_write import CASE as DUAL_WRITE
 from bench.cases.p06_dual_write import Writer
 from bench.cases.p07_derivation import CASE as DERIVATION
 from bench.cases.p08_aggregation import CASE as AGGREGATION
+from bench.live_writer import Writing, writing
 from controlpanel import embedded
 from controlpanel.embedded_databases import TargetUrls
 
@@ -143,6 +148,32 @@ def test_every_way_to_the_index_and_to_longer_bars_comes_to_the_same(small: worl
     assert [result.line.id for result in of(small, "P7", "P8")] == wanted
 
 
+def test_growth_is_measured_when_asked_for_alone(small: world.World) -> None:
+    assert of(small, "P4") == []
+    (result,) = of(replace(small, growth=2 * ROWS), "P4")
+    assert result.note == "4,000 rows against 2,000"
+
+
+def test_a_live_writer_writes_during_the_copy_and_both_sides_are_equal(small: world.World) -> None:
+    with LIVE_WRITES.open(small) as ways:
+        for way in (ways["P3.wait"].ours, ways["P3.wait"].baseline, ways["P3.copy"].baseline):
+            assert way().outcome == (0, 0)
+    assert triggers_and_ledgers(small) == 0
+
+
+def test_writes_that_reach_one_table_alone_show_in_the_outcome(small: world.World) -> None:
+    small.empty_target()
+    insert(small)
+    assert small.one("except_both") == (0, 0)
+    what = Writing(url=small.urls.app_url, start=world.HISTORY_START.isoformat(), minutes=ROWS, both=False)
+    with writing(what) as seen:
+        time.sleep(0.5)
+    assert seen.writes > 0
+    assert seen.longest <= seen.seconds
+    lacking, surplus = small.one("except_both")
+    assert 0 < lacking == surplus <= seen.writes
+
+
 @NEEDED
 def test_reladiff_finds_what_was_altered_and_nothing_where_nothing_was(small: world.World) -> None:
     results = of(small, "P5.hashdiff", "P5.joindiff")
@@ -230,7 +261,9 @@ def test_lines_measured_before_stay_when_told_so(tmp_path: Path) -> None:
     assert [(line["id"], line["rows"]) for line in merged["results"]] == [("P1", 20), ("P2", 20), ("P8", 10)]
 
 
-@pytest.mark.parametrize("arguments", [["--rows", "5"], ["--only", "P99"], ["--repetitions", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["--rows", "5"], ["--only", "P99"], ["--repetitions", "0"], ["--growth", "1"]]
+)
 def test_a_wrong_argument_is_refused_before_anything_starts(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
