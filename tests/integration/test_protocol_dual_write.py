@@ -163,3 +163,21 @@ def test_a_lock_that_is_held_is_asked_for_again(target: TargetUrls) -> None:
         writer.commit()
         going_on.result()
     assert state(world) == {"forward": "mirror"}
+
+
+def test_a_key_that_withdrawn_rows_hold_too_is_proven_like_any_other(target: TargetUrls) -> None:
+    """A unique index without a condition: the withdrawn canary is in the way of the inserted one."""
+    world = worlds.dxy_like(target)
+    fill(world)
+    with world.app() as conn:
+        conn.execute(
+            "DROP INDEX derived_active_key; "
+            "CREATE UNIQUE INDEX derived_key ON derived (symbol, timeframe, ts)"
+        )
+    kind, ctx = context(world, FORWARD)
+    assert kind.apply(ctx).details["canary"]["arrived"] == ["correction", "withdrawal", "insertion"]
+    with world.app() as conn:
+        conn.execute("UPDATE derived SET close = close + 1")
+    kind, ctx = context(world, REVERSE)
+    assert kind.apply(ctx).details["canary"]["arrived"] == ["correction", "withdrawal", "insertion"]
+    assert world.rows("SELECT count(*) FROM derived WHERE deleted_at IS NULL") == [(3,)]
