@@ -18,7 +18,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 # The tests' settings need no environment; the tools below look at the code, not at a database.
 TOOL_ENV := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: help setup demo test bench lint format clean lock
+.PHONY: help setup demo test fuzz bench lint format clean lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ demo: setup ## web, workers, live feed and sample runs, on servers of its own; C
 
 test: $(DEVELOPMENT) ## all tests, on real servers of their own; ARGS="-k name" chooses, JOBS=1 runs one at a time
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## the move protocol under random writers and kills; SEEDS=40, or SEED=7 to play one again
+	@$(BIN)/python -m tests.faults.fuzz $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(BENCHMARKS) ## measure against baselines of the same run; ROWS=1000000, ARGS="--only P1"
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(ARGS)

@@ -55,7 +55,65 @@ def test_an_open_chunk_does_not_keep_the_application_waiting(target: TargetUrls)
         update.result()
 
 
-def crosswise(world: World, times: int) -> None:
+@pytest.mark.parametrize("safe", [True, False])
+def test_a_chunk_and_a_writer_that_want_each_others_row_do_not_deadlock(
+    target: TargetUrls, safe: bool
+) -> None:
+    """The chunk has the first row and waits for the second; the writer has that, and wants the first."""
+    world = worlds.dxy_like(target)
+    with world.app() as app:
+        for number in (1, 2):
+            app.execute(worlds.DXY_INSERT % (number, number))
+    shape = world.switch_on("forward")
+    if not safe:
+        world.spoil(shape, "forward", "SET lock_timeout TO '50ms'", "SET lock_timeout TO '0'")
+    update = "UPDATE derived SET close = {} WHERE ts = '2024-01-01 00:0{}Z'"
+    with world.app(autocommit=False) as writer, world.app() as watcher, world.runner() as chunk:
+        writer.execute(update.format(20, 2).encode())
+
+        def copy() -> None:
+            with chunk.transaction():
+                chunk.execute("SET LOCAL lock_timeout = 0")  # the copier's own 200 ms would end this sooner
+                chunk.execute(
+                    "INSERT INTO bars (symbol, timeframe, ts, close, source, raw) "
+                    "SELECT symbol, timeframe, ts, close, 's', '{}' FROM derived ORDER BY ts "
+                    "ON CONFLICT (symbol, timeframe, ts) DO NOTHING"
+                )
+
+        copying = Background(copy)
+        wait_blocked(watcher, chunk.info.backend_pid)
+        if not safe:
+            crossing = Background(partial(writer.execute, update.format(10, 1).encode()))
+            wait_blocked(watcher, writer.info.backend_pid)  # each waits for the other
+            assert crossing.running()
+            with world.runner() as canceller:
+                canceller.execute("SELECT pg_cancel_backend(%s)", (chunk.info.backend_pid,))
+            with pytest.raises((errors.QueryCanceled, errors.DeadlockDetected)):
+                copying.result()
+            crossing.result()
+            return
+        writer.execute(update.format(10, 1).encode())  # returns though the chunk still waits
+        assert copying.running()
+        writer.commit()
+        copying.result()
+    settle(world)
+    assert world.rows("SELECT close FROM bars ORDER BY ts") == [(10,), (20,)]
+    assert world.unequal(shape) == []
+
+
+OLD_UPDATE, NEW_UPDATE = "UPDATE derived SET close = %s", "UPDATE bars SET close = %s"
+OLD_UPSERT = (
+    "INSERT INTO derived (symbol, timeframe, ts, close) VALUES ('DXY', '1m', '2024-01-01 00:01Z', %s) "
+    "ON CONFLICT (symbol, timeframe, ts) WHERE deleted_at IS NULL DO UPDATE SET close = excluded.close"
+)
+NEW_UPSERT = (
+    "INSERT INTO bars (symbol, timeframe, ts, close, source, raw) "
+    "VALUES ('DXY', '1m', '2024-01-01 00:01Z', %s, 'synthetic', '{}') "
+    "ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET close = excluded.close"
+)
+
+
+def crosswise(world: World, times: int, old_says: str, new_says: str) -> None:
     """Old code holds the source row, new code the target row; then both triggers want the other's."""
     with (
         world.app() as gate,
@@ -65,16 +123,21 @@ def crosswise(world: World, times: int) -> None:
     ):
         for number in range(times):
             gate.execute("SELECT pg_advisory_lock(101)")
-            ours = Background(partial(old.execute, "UPDATE derived SET close = %s", (number + 10,)))
+            ours = Background(partial(old.execute, old_says.encode(), (number + 10,)))
             wait_blocked(watcher, old.info.backend_pid)
-            theirs = Background(partial(new.execute, "UPDATE bars SET close = %s", (number + 1000,)))
+            theirs = Background(partial(new.execute, new_says.encode(), (number + 1000,)))
             wait_blocked(watcher, new.info.backend_pid)
             gate.execute("SELECT pg_advisory_unlock(101)")
             ours.result()
             theirs.result()
 
 
-def test_old_and_new_code_writing_one_key_never_deadlock(target: TargetUrls) -> None:
+@pytest.mark.parametrize(
+    ("old_says", "new_says"), [(OLD_UPDATE, NEW_UPDATE), (OLD_UPSERT, NEW_UPSERT)], ids=["update", "upsert"]
+)
+def test_old_and_new_code_writing_one_key_never_deadlock(
+    target: TargetUrls, old_says: str, new_says: str
+) -> None:
     world = worlds.dxy_like(target)
     shape = world.switch_on("forward", "reverse")
     with psycopg.connect(target.owner_url, autocommit=True) as owner:
@@ -87,7 +150,7 @@ def test_old_and_new_code_writing_one_key_never_deadlock(target: TargetUrls) -> 
         )
     with world.app() as conn:
         conn.execute(worlds.DXY_INSERT % (1, 1))
-    crosswise(world, 30)
+    crosswise(world, 30, old_says, new_says)
     settle(world)
     assert world.unequal(shape) == []
 
@@ -96,7 +159,7 @@ def test_old_and_new_code_writing_one_key_never_deadlock(target: TargetUrls) -> 
         world.spoil(shape, direction, "SET lock_timeout TO '50ms'", "SET lock_timeout TO '0'")
         world.spoil(shape, direction, GIVES_WAY, "raise_exception")
     with pytest.raises(errors.DeadlockDetected):
-        crosswise(world, 1)
+        crosswise(world, 1, old_says, new_says)
 
 
 def test_a_repeatable_read_writer_that_sees_two_active_rows_goes_on(target: TargetUrls) -> None:
