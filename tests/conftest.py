@@ -33,6 +33,8 @@ import pytest
 import redis
 from django.conf import settings
 from django.core.management import call_command
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from controlpanel import embedded
@@ -46,6 +48,20 @@ if TYPE_CHECKING:
 CONTROL_TEMPLATE = "control_template"
 BARS_TEMPLATE = "bars_template"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+# Generated tests: the same few examples each time; with --hypothesis-profile=long many, and others each time.
+_NO_HURRY: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+hypothesis_settings.register_profile(
+    "quick",
+    derandomize=True,
+    database=None,
+    max_examples=30,
+    stateful_step_count=20,
+    phases=[Phase.explicit, Phase.generate],
+    **_NO_HURRY,
+)
+hypothesis_settings.register_profile("long", max_examples=300, stateful_step_count=60, **_NO_HURRY)
+hypothesis_settings.load_profile("quick")
 
 
 def _unique(prefix: str) -> str:

@@ -170,6 +170,16 @@ def void_gate(at: Situation, gate: str, *, reason: str, actor: Actor) -> None:
     void(at, [s for s in at.sign_offs if s.gate == gate], reason=reason, actor=actor)
 
 
+def void_stale(at: Situation, gate: str, *, actor: Actor) -> None:
+    """Make signatures at a gate void that no longer count, each for its own reason.
+
+    Before somebody else signs in such a role: a role signs a gate once.
+    """
+    for sign_off in at.sign_offs:
+        if sign_off.gate == gate and (reason := fault_of(at, sign_off)):
+            void(at, [sign_off], reason=reason, actor=actor)
+
+
 def refresh(run_id: int, *, actor: Actor, evidence: Evidence | None = None, gate: str = PLAN) -> None:
     """Look again at every signature that still matters, in a transaction of its own.
 

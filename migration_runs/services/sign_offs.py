@@ -137,6 +137,7 @@ def sign(
         )
     if not approve and not comment.strip():
         raise Refused("Say why: a refused signature needs a comment.", rule="comment")
+    gates.void_stale(at, gate, actor=actor)
     sign_off = _record(
         at, actor, gate=gate, role=signing_as, approve=approve, comment=comment, evidence=found
     )

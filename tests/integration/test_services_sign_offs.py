@@ -115,6 +115,18 @@ def test_approval_of_somebody_who_lost_the_role_is_void_at_the_gate() -> None:
     assert SignOff.objects.get(run_id=scene.run_id).void_at is not None
 
 
+def test_somebody_else_signs_in_the_role_that_a_signer_has_lost() -> None:
+    scene = Scene.at_phase(2)
+    make_person("ada")
+    runs.hold_run(scene.run_id, reason="ada has left", person=scene.people[Role.DBA], how=HOW)
+    scene.sign(Role.APPROVER, person=make_person("alan", Role.APPROVER))
+    first, second = SignOff.objects.filter(run_id=scene.run_id, gate="plan").order_by("id")
+    assert first.void_reason == "ada no longer has the role approver"
+    assert second.void_at is None
+    runs.resume_run(scene.run_id, person=scene.people[Role.DBA], how=HOW)
+    assert scene.run.state == "in_progress"
+
+
 def test_approval_of_an_account_that_was_switched_off_is_void_at_the_gate() -> None:
     scene = Scene.approved()
     ada = scene.people[Role.APPROVER]
