@@ -1,4 +1,4 @@
-"""The bench of the state machine's test: asking a service and the model the same, and what must always be so."""
+"""The state machine's bench: asks a service and the model the same, and knows what must always be so."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.integration.run_model import CLEANUP, MONITORING, Model, Phase, Window
+from tests.integration.run_model import Model
+from tests.integration.run_model_parts import CLEANUP, MONITORING, Phase, Window
 
 
 @dataclass

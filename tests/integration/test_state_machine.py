@@ -9,13 +9,11 @@ and raw SQL as the application's role can make exactly the moves of ``states.py`
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from unittest import mock
 
 import pytest
 from django.contrib.auth.models import Group
@@ -23,26 +21,19 @@ from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from migration_runs.engine.outcome import Outcome, Waiting
-from migration_runs.exceptions import LeaseLost
 from migration_runs.models import (
-    PhaseRun,
     Run,
 )
 from migration_runs.services import (
-    checks,
-    clock,
     confirmations,
-    leases,
-    progress,
     runs,
     sign_offs,
     verification,
     window,
 )
-from tests.control import CLEAN, DIRTY, EVIDENCE, check_outcome
-from tests.integration import run_model
-from tests.integration.run_bench import RunBench
+from tests.control import EVIDENCE
+from tests.integration import run_model_parts
+from tests.integration.run_worker_rules import WorkerRules
 
 DETOURS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pause": ({}, {"now": False}),
@@ -54,14 +45,14 @@ DETOURS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 """Arguments of the model's verb, and of the rule of the same name."""
 
-people = st.sampled_from(sorted(run_model.ROLES))
+people = st.sampled_from(sorted(run_model_parts.ROLES))
 numbers = st.integers(1, 9)
 gates = st.sampled_from(["plan", "start:9", *(f"phase:{n}" for n in range(1, 10))])
 mostly = st.sampled_from([True, True, True, False])
 RUNS, PHASES = "migration_runs_run", "migration_runs_phaserun"
 
 
-class RunMachine(RunBench):
+class RunMachine(WorkerRules):
     """Everything that people, workers, checks and the verification may do, in any order."""
 
     # -- verbs of people
@@ -148,92 +139,6 @@ class RunMachine(RunBench):
         (mine.discard if "engineer" in mine else mine.add)("engineer")
         self.people["emil"].groups.set(Group.objects.filter(name__in=mine))
 
-    # -- workers, checks, the verification
-
-    @rule(number=numbers)
-    def claim(self, number: int) -> None:
-        token = leases.claim(self.scene.phase(number).pk, worker="worker")
-        assert (token is not None) == self.model.claim(number)
-        assert token in {None, self.model.token}
-
-    @rule()
-    def worker_lost(self) -> None:
-        """Its lease is over without having been given back."""
-        for number, phase in self.model.phases.items():
-            if phase.lease == "held":
-                rows = PhaseRun.objects.filter(run_id=self.run_id, number=number)
-                rows.update(lease_until=timezone.now() - timedelta(seconds=1))
-                phase.lease = "lost"
-
-    @rule(number=numbers, back=st.integers(0, 2), give_back=st.booleans())
-    def lease(self, number: int, back: int, give_back: bool) -> None:
-        """Renewed or given back, with the phase's token or an older one."""
-        phase, row = self.model.phases[number], self.scene.phase(number)
-        ours = back == 0
-        if give_back:
-            assert leases.release(row.pk, token=phase.token - back) == ours
-            phase.lease = "" if ours else phase.lease
-        else:
-            held = ours and bool(phase.lease)
-            assert leases.renew(row.pk, token=phase.token - back) == held
-            phase.lease = "held" if held else phase.lease
-
-    @rule(
-        number=numbers, back=st.sampled_from([0, 0, 0, 1]),
-        status=st.sampled_from(["finished", "finished", "failed", "waiting", "paused"]),
-    )  # fmt: skip
-    def outcome(self, number: int, back: int, status: Any) -> None:
-        self.tell(number, status, back=back)
-
-    def tell(self, number: int, status: Any, back: int = 0) -> None:
-        """A worker tells how its turn ended."""
-        phase, row = self.model.phases[number], self.scene.phase(number)
-        kind: Any = {5: "confirmation", 8: "window"}.get(number, "drain")
-        waiting = Waiting(
-            step={5: "asked", 8: "watch"}.get(number, "holds"), kind=kind, text="until it is so"
-        )
-        said = Outcome(
-            status=status, waiting=waiting if status == "waiting" else None, error="it does not hold"
-        )
-        before = self.dump() if back else None
-        try:
-            progress.record_outcome(row.pk, token=phase.token - back, outcome=said)
-        except LeaseLost:
-            assert before == self.dump(), "an outcome under an old token, or one that was refused wrongly"
-            return
-        assert not back, "an outcome under an old token was taken"
-        self.model.outcome(number, status, kind)
-        time.sleep(0.005 if kind == "window" else 0)  # every round of a window that was opened is due
-
-    @rule(verdict=st.sampled_from(["pass", "pass", "fail"]))
-    def check(self, verdict: Any) -> None:
-        due = checks.begin_next(self.run_id)
-        if (
-            self.model.watched
-            and self.model.window
-            and not self.model.window.end
-            and self.model.window.pending
-        ):
-            assert due is not None, "a check is due and nobody is given it"
-        if due is not None:
-            assert self.model.watched, "a check was begun though nothing is watched"
-            checks.record_check(due.pk, check_outcome(due.pk, verdict))
-            self.model.check(verdict)
-
-    @rule()
-    def check_missed(self) -> None:
-        later = clock.database_now() + timedelta(hours=2)
-        with mock.patch.object(clock, "database_now", return_value=later):
-            missed = checks.mark_missed()
-        if missed:
-            assert self.model.watched
-            self.model.check("missed")
-
-    @rule(clean=mostly)
-    def report(self, clean: bool) -> None:
-        verification.record(self.run_id, CLEAN if clean else DIRTY)
-        self.model.report(clean=clean)
-
     # -- a way through
 
     @initialize(times=st.integers(0, 45), seed=st.integers(0, 2**32))
@@ -252,7 +157,7 @@ class RunMachine(RunBench):
     @rule(data=st.data(), then=st.integers(0, 4))
     def detour(self, data: st.DataObject, then: int) -> None:
         """Something that is allowed now and does not lead straight on; then perhaps some way on."""
-        ways = [way for who in sorted(run_model.ROLES) for way in self.ways_aside(who)]
+        ways = [way for who in sorted(run_model_parts.ROLES) for way in self.ways_aside(who)]
         if ways:
             data.draw(st.sampled_from(ways))()
             self.all_is_well()
@@ -267,16 +172,16 @@ class RunMachine(RunBench):
                 return self.work(number, "paused")
             return self.plain("dora", "resume")
         if gate := next(
-            (gate for gate in run_model.SIGNERS if model.is_open(gate) and model.missing(gate)), None
+            (gate for gate in run_model_parts.SIGNERS if model.is_open(gate) and model.missing(gate)), None
         ):
             wanted = model.missing(gate)[0]
             who = next((who for who in sorted(model.roles) if wanted in model.roles[who]), "ada")
             return self.sign(who, gate, True, "", True, True)
         if number is None:
             number = next((n for n, phase in model.phases.items() if phase.state == "ready"), 1)
-            if number == run_model.CLEANUP:
+            if number == run_model_parts.CLEANUP:
                 self.report(True)
-            owner = run_model.OWNER[number]
+            owner = run_model_parts.OWNER[number]
             return self.start(
                 next(who for who in sorted(model.roles) if owner in model.roles[who]), number, True
             )
@@ -285,7 +190,7 @@ class RunMachine(RunBench):
             return self.plain("dora", "resume")
         if state in {"failed", "undo_failed"}:
             return self.plain("dora", "retry")
-        if number == run_model.MONITORING and model.watched:
+        if number == run_model_parts.MONITORING and model.watched:
             self.work(number, "waiting")
             self.check("pass")
             self.check("pass")
@@ -313,7 +218,7 @@ class RunMachine(RunBench):
             model.retained = False
             if getattr(model, name)(who, **asked):
                 yield partial(getattr(self, name), who, **given)
-        for gate in run_model.SIGNERS:
+        for gate in run_model_parts.SIGNERS:
             if deepcopy(self.model).sign(who, gate, approve=False, comment="no"):
                 yield partial(self.sign, who, gate, False, "no", True, True)
 
