@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from tests.integration.run_model_parts import (
     AUTHOR,
     BUSY,
+    CLEANUP,
+    CONFIRMED,
     MONITORING,
     OWNER,
     ROLES,

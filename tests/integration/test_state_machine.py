@@ -19,7 +19,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from migration_runs.models import (
     Run,
@@ -138,6 +138,20 @@ class RunMachine(WorkerRules):
         mine = self.model.roles["emil"]
         (mine.discard if "engineer" in mine else mine.add)("engineer")
         self.people["emil"].groups.set(Group.objects.filter(name__in=mine))
+
+    @invariant()
+    def who_insists_is_refused(self) -> None:
+        """People who have the roles ask, out of turn, for what the model refuses."""
+        for verb in self.dice.sample(
+            ["submit", "withdraw", "cancel", "resume", "retry", "retry_rollback"], 3
+        ):
+            who = self.dice.choice(["ada", "dora", "olga"] if verb != "withdraw" else ["dora"])
+            if not getattr(deepcopy(self.model), verb)(who):
+                self.plain(who, verb)
+        if not deepcopy(self.model).hold("olga"):
+            self.hold("olga", "a look")
+        if not deepcopy(self.model).pause("olga"):
+            self.pause("olga", False)
 
     # -- a way through
 
