@@ -57,7 +57,9 @@ def record(run_id: int, verification: Verification, *, worker: str = "worker") -
         at = situation.lock(run_id)
         figures = dataclasses.asdict(verification) | {"columns": list(verification.columns)}
         figures["examples"] = [dataclasses.asdict(example) for example in verification.examples]
-        report = VerificationReport.objects.create(run=at.run, clean=verification.clean, **figures)
+        columns = {field.name for field in VerificationReport._meta.concrete_fields}
+        kept = {name: value for name, value in figures.items() if name in columns}
+        report = VerificationReport.objects.create(run=at.run, clean=verification.clean, **kept)
         counts = {
             name: figures[name]
             for name in ("source_rows", "target_rows", "missing", "extra", "different", "pending")
