@@ -139,6 +139,18 @@ def test_durability_is_on_unless_a_test_turns_it_off(data_dir: Path) -> None:
             assert conn.execute(f"SHOW {name}").fetchone() == ("on",)
 
 
+def test_what_was_committed_outlasts_a_crash_of_the_server_even_without_fsync(data_dir: Path) -> None:
+    with embedded.Cluster(data_dir, fsync=False, broker=False) as cluster:
+        with psycopg.connect(cluster.superuser_dsn(), autocommit=True) as conn:
+            conn.execute("CREATE TABLE told (n int)")
+            for n in range(50):
+                conn.execute("INSERT INTO told VALUES (%s)", [n])
+            cluster.crash_postgres()
+        cluster.start_postgres()
+        with psycopg.connect(cluster.superuser_dsn()) as conn:
+            assert conn.execute("SELECT count(*) FROM told").fetchone() == (50,)
+
+
 def test_passwords_are_on_disk_for_the_owner_alone_and_on_no_command_line(
     cluster: embedded.Cluster,
 ) -> None:
