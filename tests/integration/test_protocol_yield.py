@@ -216,3 +216,20 @@ def test_opposite_key_order_may_fail_one_writer_and_leaves_both_sides_equal(targ
         assert failed == 1
     settle(world)
     assert world.unequal(shape) == []
+
+
+def test_until_a_key_is_drained_the_other_sides_statement_speaks_for_the_whole_row(
+    target: TargetUrls,
+) -> None:
+    """Documented, not prevented: one column of a row that lags carries its other columns along."""
+    world = worlds.dxy_like(target)
+    shape = world.switch_on("forward", "reverse")
+    with world.app() as app, world.app(autocommit=False) as holder:
+        app.execute(worlds.DXY_INSERT % (1, 1))
+        holder.execute("SELECT FROM bars FOR UPDATE")
+        app.execute("UPDATE derived SET close = 2")  # gives way
+        holder.commit()
+        app.execute("UPDATE bars SET vol = 9")
+    settle(world)
+    assert world.rows("SELECT close, vol FROM derived UNION SELECT close, vol FROM bars") == [(1, 9)]
+    assert world.unequal(shape) == []
