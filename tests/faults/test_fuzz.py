@@ -19,9 +19,9 @@ from tests.faults.fuzz.journal import Journal, Write
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.parametrize(("seed", "way"), [(101, "reopened"), (102, "switched"), (103, "completed")])
+@pytest.mark.parametrize(("seed", "way"), [(101, "reopened"), (102, "switched")])
 def test_a_seed_loses_nothing_and_revives_nothing(cluster: embedded.Cluster, seed: int, way: Route) -> None:
-    played = route.play(cluster.databases, seed, route=way, least=8, rows=300, pace_ms=0.5, baseline=False)
+    played = route.play(cluster.databases, seed, route=way, least=5, rows=200, pace_ms=0.5, baseline=False)
     assert [str(one) for one in played.violations + tally.unexpected(played)] == []
     assert played.transactions > 100
     assert played.kills.copiers > 0
@@ -33,7 +33,7 @@ def test_a_broken_engine_is_found(cluster: embedded.Cluster, variant: str) -> No
     """Which race a seed meets is the machine's; each of these is met by nearly every one."""
     found = []
     for seed in range(201, 206):
-        played = route.play(cluster.databases, seed, variant=variant, least=15, rows=400, baseline=False)
+        played = route.play(cluster.databases, seed, variant=variant, least=10, rows=300, baseline=False)
         found = played.violations
         if found:
             break

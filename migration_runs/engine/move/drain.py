@@ -70,7 +70,8 @@ def drain(job: Job, reporter: Reporter) -> DrainResult:
     """Settle the keys that are on the list now, in small fenced transactions; nothing while a chunk is open.
 
     Stops between batches when asked to. Safe to call at any time by any number of workers, also where
-    the run has no list (yet). Raises Fenced, LeaseLost, TargetUnavailable, EngineError.
+    the run has no list (yet). Raises Fenced, LeaseLost, TargetUnavailable, EngineError, and psycopg.Error as
+    they come: a table may just be locked by a worker that takes dual-write off.
     """
     with connection.connect_job(job) as conn:
         if not ledger.installed(conn):
