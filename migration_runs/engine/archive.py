@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from migration_runs.engine import connection, pg_programs, statements
+from migration_runs.engine import pg_programs, statements
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.exceptions import StepFailed, StopRequested
 from migration_runs.runbook.plan import Plan
@@ -99,16 +99,21 @@ class Restoring:
     """
 
     def __init__(
-        self, job: Job, reporter: Reporter, path: Path, wanted: Scope, *, owners: bool = False
+        self,
+        job: Job,
+        reporter: Reporter,
+        path: Path,
+        wanted: Scope,
+        *,
+        application_name: str,
+        owners: bool = False,
     ) -> None:
         assert job.scratch_url is not None
         self.program = pg_programs.find("pg_restore", job.pg_bin_dir)
         self.path = path
         self.ownership = [] if owners else ["--no-owner", "--no-privileges"]
         self.reporter = reporter
-        self.environment = pg_programs.environment(
-            job.scratch_url, application_name=connection.application_name(job.run_uid, job.worker)
-        )
+        self.environment = pg_programs.environment(job.scratch_url, application_name=application_name)
         self.entries = self._entries(wanted)
 
     def restore(self, section: str, *, without: str | None = None, only: str | None = None) -> None:

@@ -43,7 +43,7 @@ def make(job: Job, reporter: Reporter, step: BackupStep) -> Backup:
     hidden from the role.
     """
     program = pg_programs.find("pg_dump", job.pg_bin_dir)
-    path = job.backup_dir / f"{job.run_name}-{job.run_uid.hex[:8]}" / f"{step.key}.dump"
+    path = path_of(job, step)
     with connection.connect_job(job) as conn:
         version = pg_programs.require_version(program, conn.info.server_version // 10_000)
         with (
@@ -70,6 +70,19 @@ def make(job: Job, reporter: Reporter, step: BackupStep) -> Backup:
     return Backup(path=path, written=written, counts=counts, scope=wanted, version=version)
 
 
+def path_of(job: Job, step: BackupStep) -> Path:
+    """Where the step's dump goes: one file a run and step, whoever makes it."""
+    return job.backup_dir / f"{job.run_name}-{job.run_uid.hex[:8]}" / f"{step.key}.dump"
+
+
+def forget_part(job: Job, step: BackupStep) -> bool:
+    """Remove the part of a dump that a killed worker left; whether there was one. A whole dump stays."""
+    partial = _partial(path_of(job, step))
+    there = partial.exists()
+    partial.unlink(missing_ok=True)
+    return there
+
+
 def prove(job: Job, reporter: Reporter, backup: Backup) -> dict[str, int]:
     """Restore the backup into the scratch database and count there; the counts.
 
@@ -77,7 +90,9 @@ def prove(job: Job, reporter: Reporter, backup: Backup) -> dict[str, int]:
     a function that exists in the target is not in it.
     """
     with scratch.opened(job, reporter) as conn:
-        restoring = archive.Restoring(job, reporter, backup.path, backup.scope)
+        restoring = archive.Restoring(
+            job, reporter, backup.path, backup.scope, application_name=scratch.restoring_name(job)
+        )
         if absent := [name for name in backup.scope.functions if not restoring.has_function(name)]:
             raise StepFailed(
                 f"the backup lacks the functions {', '.join(absent)}", kept=f"the file {backup.path}"
@@ -122,7 +137,7 @@ class _Watch:
 @contextlib.contextmanager
 def _file(path: Path) -> Iterator[BinaryIO]:
     """A new file that gets its name when it is whole and on the disk; nothing of it stays otherwise."""
-    partial = path.with_suffix(".partial")
+    partial = _partial(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -142,6 +157,10 @@ def _file(path: Path) -> Iterator[BinaryIO]:
             kept="nothing was changed in the target; no part of the backup is left",
             next_step="make room or make BACKUP_DIR writable, then retry",
         ) from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_suffix(".partial")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from migration_runs.engine import archive, connection, pg_programs, statements
 from migration_runs.engine.job import Job, Reporter
-from migration_runs.engine.scratch import empty
+from migration_runs.engine.scratch import empty, restoring_name
 from migration_runs.exceptions import StepFailed
 
 WHOLE_ROWS = 5_000
@@ -73,7 +73,9 @@ def _restore(
 ) -> archive.Restoring:
     """Tables, types and functions; with their owners, so that SECURITY DEFINER means what it means there."""
     _grant_schemas(target, scratch, wanted.schemas)
-    restoring = archive.Restoring(job, reporter, path, wanted, owners=owners)
+    restoring = archive.Restoring(
+        job, reporter, path, wanted, application_name=restoring_name(job), owners=owners
+    )
     restoring.restore("pre-data")
     _grant_schemas(target, scratch, wanted.schemas)
     return restoring

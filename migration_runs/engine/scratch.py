@@ -21,6 +21,7 @@ from migration_runs.engine import connection, fingerprint, statements
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.exceptions import StepFailed, StopRequested, TargetUnavailable
 
+_RESTORE = "restore-"
 _LOCK = 0x7363_7261_7463_68  # "scratch"; one run at a time
 
 
@@ -50,6 +51,7 @@ def opened(job: Job, reporter: Reporter) -> Iterator[psycopg.Connection[Any]]:
     with conn:
         _refuse_target(job, conn)
         _take(conn, reporter)
+        _end_orphans(conn, reporter)
         empty(conn)
         try:
             yield conn
@@ -111,3 +113,25 @@ def _take(conn: psycopg.Connection[Any], reporter: Reporter) -> None:
         if reporter.stop_requested():
             raise StopRequested("stopped while waiting for the scratch database")
         time.sleep(0.3)
+
+
+def restoring_name(job: Job) -> str:
+    """How sessions of programs that restore into the scratch database are named."""
+    return connection.application_name(job.run_uid, f"{_RESTORE}{job.worker}")
+
+
+def _end_orphans(conn: psycopg.Connection[Any], reporter: Reporter) -> None:
+    """End what the programs of a killed worker still restore: they outlive it, and its lock went with it.
+
+    Called with the lock held, so that every such session is an orphan. Returns when they are gone.
+    """
+    told = False
+    while True:
+        row = conn.execute(statements.load("scratch_orphans"), {"worker": f"{_RESTORE}%"}).fetchone()
+        if row is None or row[0] == 0:
+            return
+        if not told:
+            reporter.log("warn", "ending what a killed worker was restoring into the scratch database")
+            told = True
+        reporter.beat()
+        time.sleep(0.1)

@@ -32,6 +32,12 @@ class BackupKind(StepKind[BackupStep]):
             undo="none needed: the file stays",
         )
 
+    def undo(self, ctx: StepContext) -> StepResult:
+        """Nothing of the target; but no half of a dump is left by a worker that was killed."""
+        if backup.forget_part(ctx.job, self.step):
+            return StepResult(summary="removed an unfinished dump")
+        return StepResult(summary="the file stays", skipped=True)
+
     def apply(self, ctx: StepContext) -> StepResult:
         """Dump and prove. A file that an earlier attempt left is replaced."""
         made = backup.make(ctx.job, ctx.reporter, self.step)

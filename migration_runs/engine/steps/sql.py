@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -55,8 +56,9 @@ class SqlKind(StepKind[SqlStep]):
     def undo(self, ctx: StepContext) -> StepResult:
         """Execute the ``undo`` file, or put the before-image back; skipped where nothing was applied."""
         step = self.step
-        if self.outside and step.undo is not None:
-            outside_transaction.undo(ctx, step.undo)
+        if step.undo is not None and (self.outside or script.needs_no_transaction(step.undo)):
+            if not outside_transaction.undo(ctx, step.sql, step.undo):
+                return StepResult(summary="nothing of this run is there to undo", skipped=True)
             return StepResult(summary=step.undo.header.what)
         if not ctx.applied or step.trial:
             return StepResult(summary="nothing was applied", skipped=True)
@@ -95,8 +97,9 @@ class SqlKind(StepKind[SqlStep]):
                 f"{step.sql.path} runs outside a transaction, where a before-image, a verdict or a trial "
                 "cannot hold; move it to a step of its own"
             )
-        rows = outside_transaction.apply(ctx, step.sql)
-        return _result(step, rows)
+        rows, kept = outside_transaction.apply(ctx, step.sql)
+        result = _result(step, rows)
+        return replace(result, details={**result.details, **kept})
 
     def _undo_inside(self, conn: psycopg.Connection[Any], ctx: StepContext) -> StepResult:
         if self.step.undo is not None:
