@@ -35,7 +35,7 @@ def run(
 
     facts = machine.facts(cluster.superuser_dsn())
     _tell(f"filling tables with {rows:,} rows")
-    made = world.make(cluster.databases, rows=rows, growth=growth)
+    made = world.make(cluster, rows=rows, growth=growth)
     results = list(measuring.measure(CASES, made, chosen=chosen, repetitions=repetitions, tell=_tell))
     return results, facts
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data_dir = Path(tempfile.mkdtemp(prefix="phasegate-bench-"))
     data_dir.chmod(0o711)  # as root the server runs as another user, who passes through
     try:
-        with embedded.Cluster(data_dir, fsync=True, broker=False) as cluster:
+        with embedded.Cluster(data_dir, fsync=True) as cluster:
             results, facts = run(
                 cluster,
                 rows=given.rows,

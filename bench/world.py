@@ -19,6 +19,7 @@ import psycopg
 import bars
 from bars import loading
 from bench.reporter import Quiet
+from controlpanel import embedded
 from controlpanel.embedded_databases import Databases, TargetUrls
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Job
@@ -49,11 +50,16 @@ class World:
     ``growth``: how many rows the figures about growth are to be measured with; None: not at all.
     """
 
-    databases: Databases
+    cluster: embedded.Cluster
     urls: TargetUrls
     rows: int
     plan: Plan
     growth: int | None = None
+
+    @property
+    def databases(self) -> Databases:
+        """Where databases are made."""
+        return self.cluster.databases
 
     @property
     def history_end(self) -> datetime:
@@ -178,10 +184,12 @@ class Run:
             ledger.drop_run(conn, self.job.run_uid)
 
 
-def make(databases: Databases, *, rows: int, growth: int | None = None, name: str = "bench") -> World:
+def make(cluster: embedded.Cluster, *, rows: int, growth: int | None = None, name: str = "bench") -> World:
     """A database with the legacy tables and ``rows`` active DXY minutes in the source."""
     plan = freeze.freeze(loader.load(RUNBOOK), target="bars", data_decision="keep")
-    world = World(databases=databases, urls=_installed(databases, name), rows=rows, plan=plan, growth=growth)
+    world = World(
+        cluster=cluster, urls=_installed(cluster.databases, name), rows=rows, plan=plan, growth=growth
+    )
     world.fill_source()
     return world
 

@@ -12,6 +12,7 @@ from bench.cases import (
     p06_dual_write,
     p07_derivation,
     p08_aggregation,
+    p11_audit,
 )
 
 CASES: tuple[Case, ...] = (
@@ -23,4 +24,5 @@ CASES: tuple[Case, ...] = (
     p06_dual_write.CASE,
     p07_derivation.CASE,
     p08_aggregation.CASE,
+    p11_audit.CASE,
 )

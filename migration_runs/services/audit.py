@@ -16,14 +16,18 @@ from enum import Enum
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
 
+from migration_runs import control_sql
 from migration_runs.models import AuditEvent, Run
 from migration_runs.runbook.plan import canonical_json
 from migration_runs.services.people import Actor
 
 LOCK = 0x7068617365  # "phase": the advisory lock that keeps writers of the trail in a row
 BATCH = 1_000
+STRETCH = 20_000
+"""Events that are verified by one statement."""
+
+_BEFORE_ALL = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,53 @@ def append(
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit event needs the transaction of what it tells")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-    last = head()
     event = AuditEvent(
-        seq=last.seq + 1,
-        at=timezone.now(),
         run=run,
         actor=actor.name[:200],
         actor_how=actor.how[:100],
         action=action,
         object=object[:200],
         detail=plain(dict(detail or {})),
-        prev_hash=last.hash,
     )
-    event.hash = hash_of(event)
-    event.save(force_insert=True)
+    until_at, until_prev_hash, until_seq = _hashed_around(event)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            control_sql.read("audit_append.sql"),
+            {
+                "lock": LOCK,
+                "run": event.run_id,
+                "actor": event.actor,
+                "actor_how": event.actor_how,
+                "action": event.action,
+                "object": event.object,
+                "detail": canonical_json(event.detail),
+                "until_at": until_at,
+                "until_prev_hash": until_prev_hash,
+                "until_seq": until_seq,
+            },
+        )
+        cursor.nextset()
+        event.seq, event.at, event.prev_hash, event.hash = cursor.fetchone()
+    if event.hash != hash_of(event):
+        raise RuntimeError(
+            f"event {event.seq} was hashed as another than it is; its transaction must not commit"
+        )
+    event._state.adding, event._state.db = False, connection.alias
     return event
+
+
+def _hashed_around(event: AuditEvent) -> tuple[str, str, str]:
+    """What an event's hash is over: three texts, between which come its time, ``prev_hash`` and ``seq``.
+
+    In the order of keys that :func:`canonical_json` has; ``append`` compares what came of it.
+    """
+    names = {"action": event.action, "actor": event.actor, "actor_how": event.actor_how}
+    detail, where, run = (canonical_json(value) for value in (event.detail, event.object, event.run_id))
+    return (
+        f'{canonical_json(names)[:-1]},"at":"',
+        f'","detail":{detail},"object":{where},"prev_hash":"',
+        f'","run":{run},"seq":',
+    )
 
 
 def head() -> Head:
@@ -92,20 +126,50 @@ def head() -> Head:
 
 
 def verify() -> Verified:
-    """Read the whole trail in order, in constant memory, and report the first event that does not fit."""
-    seq, previous = 0, ""
-    for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=BATCH):
-        why = ""
-        if event.seq != seq + 1:
-            why = f"event {seq + 1} is missing"
-        elif event.prev_hash != previous:
-            why = "it does not name the hash of the event before it"
-        elif event.hash != hash_of(event):
-            why = "it was changed: its hash is another"
-        if why:
-            return Verified(events=seq, head=Head(seq, previous), broken_at=seq + 1, why=why)
-        seq, previous = event.seq, event.hash
-    return Verified(events=seq, head=Head(seq, previous))
+    """Read the whole trail in order, in constant memory, and report the first event that does not fit.
+
+    The database does it, a stretch at a time; hashes that it cannot show to be right are computed here.
+    """
+    verified, after = Verified(events=0, head=Head(0, "")), _BEFORE_ALL
+    while verified.intact:
+        known = verified.head
+        with connection.cursor() as cursor:
+            cursor.execute(
+                control_sql.read("audit_verify.sql"),
+                {"after": after, "events": STRETCH, "seq": known.seq, "hash": known.hash},
+            )
+            count, last, last_hash, gap, torn, unshown = cursor.fetchone()
+        if not count:
+            break
+        changed = _first_changed(unshown)
+        broken = min((seq for seq in (gap, torn, changed) if seq is not None), default=None)
+        if broken is None:
+            verified, after = Verified(events=last, head=Head(last, last_hash)), last
+        else:
+            verified = _broken(broken, known, gap=broken == gap, torn=broken == torn)
+    return verified
+
+
+def _first_changed(seqs: list[int]) -> int | None:
+    """The first of these events whose hash is not over what it says."""
+    for start in range(0, len(seqs), BATCH):
+        events = AuditEvent.objects.filter(seq__in=seqs[start : start + BATCH]).order_by("seq")
+        for event in events.iterator(chunk_size=BATCH):
+            if event.hash != hash_of(event):
+                return event.seq
+    return None
+
+
+def _broken(at: int, known: Head, *, gap: bool, torn: bool) -> Verified:
+    """The trail up to the event before ``at``; ``known`` is an event before it that fits."""
+    before = AuditEvent.objects.filter(seq__gt=known.seq, seq__lt=at).order_by("-seq").first()
+    last = Head(before.seq, before.hash) if before else known
+    why = "it was changed: its hash is another"
+    if gap:
+        why = f"event {last.seq + 1} is missing"
+    elif torn:
+        why = "it does not name the hash of the event before it"
+    return Verified(events=last.seq, head=last, broken_at=last.seq + 1, why=why)
 
 
 def cut_off(noted: str) -> str:

@@ -74,15 +74,28 @@ def test_event_stands_or_falls_with_its_cause() -> None:
     [
         ("UPDATE migration_runs_auditevent SET actor = 'nobody' WHERE seq = 2", 2, "it was changed"),
         ("UPDATE migration_runs_auditevent SET detail = '{\"n\": 9}' WHERE seq = 2", 2, "it was changed"),
+        ("UPDATE migration_runs_auditevent SET detail = '[]' WHERE seq = 5", 5, "it was changed"),
+        ("UPDATE migration_runs_auditevent SET detail = '{\"n\": [2]}' WHERE seq = 6", 6, "it was changed"),
+        ("UPDATE migration_runs_auditevent SET prev_hash = '' WHERE seq = 4", 4, "does not name"),
+        ("UPDATE migration_runs_auditevent SET seq = 0 WHERE seq = 1", 1, "event 1 is missing"),
         ("UPDATE migration_runs_auditevent SET at = at + interval '1 us' WHERE seq = 3", 3, "it was changed"),
         ("DELETE FROM migration_runs_auditevent WHERE seq = 2", 2, "event 2 is missing"),
         ("DELETE FROM migration_runs_auditevent WHERE seq = 1", 1, "event 1 is missing"),
     ],
 )
+@pytest.mark.parametrize("stretch", [2, 1000])
 def test_edit_or_gap_is_found_at_its_place(
-    cluster: Any, control_db: ControlUrls, change: str, broken_at: int, why: str
+    cluster: Any,
+    control_db: ControlUrls,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    broken_at: int,
+    why: str,
+    stretch: int,
 ) -> None:
-    tell({"n": 1}, {"n": 2}, {"n": 3}, {"n": 4})
+    monkeypatch.setattr(audit, "STRETCH", stretch)
+    tell({"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}, {}, {"n": [1], "b": {"c": 1e-7}}, {"n": 7})
+    assert audit.verify().intact
     as_superuser(cluster.superuser_dsn(connection.settings_dict["NAME"]), change)
     result = audit.verify()
     assert (result.intact, result.broken_at) == (False, broken_at)
@@ -142,6 +155,27 @@ def test_whatever_detail_is_stored_hashes_alike_when_read_back(detail: dict[str,
         event = audit.append(actor=WORKER, action="test", object="a thing", detail=detail)
     read = AuditEvent.objects.get(pk=event.pk)
     assert audit.hash_of(read) == read.hash == event.hash
+    assert audit.verify().intact
+
+
+@pytest.mark.django_db
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(detail=st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=4))
+def test_plain_details_are_verified_without_reading_them_out(detail: dict[str, Any]) -> None:
+    with transaction.atomic():
+        audit.append(actor=WORKER, action="test", object="a thing", detail=detail)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(audit, "_first_changed", lambda unshown: unshown[0] if unshown else None)
+            assert audit.verify().intact
+
+
+def test_an_event_that_was_hashed_as_another_is_not_written(
+    control_db: ControlUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_hashed_around", lambda _: ("a", "b", "c"))
+    with pytest.raises(RuntimeError, match="hashed as another"):
+        tell()
+    assert audit.head().seq == 0
 
 
 def test_details_of_every_kind_have_a_plain_form() -> None:

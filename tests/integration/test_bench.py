@@ -40,7 +40,7 @@ KEYS = {
 @pytest.fixture
 def small(target: TargetUrls, cluster: embedded.Cluster) -> world.World:
     """The benchmark's tables in the test's own database."""
-    return world.make(cluster.databases, rows=ROWS, name=target.dbname)
+    return world.make(cluster, rows=ROWS, name=target.dbname)
 
 
 def of(small: world.World, *words: str) -> list[measuring.Result]:
@@ -172,6 +172,12 @@ def test_writes_that_reach_one_table_alone_show_in_the_outcome(small: world.Worl
     assert seen.longest <= seen.seconds
     lacking, surplus = small.one("except_both")
     assert 0 < lacking == surplus <= seen.writes
+
+
+def test_an_audit_trail_is_written_by_many_and_verified(small: world.World) -> None:
+    append, verify = of(small, "P11")
+    assert (append.line.id, verify.line.id) == ("P11.append", "P11.verify")
+    assert append.ours > 0
 
 
 @NEEDED
