@@ -37,6 +37,12 @@ fuzz: $(DEVELOPMENT) ## the move protocol under random writers and kills; SEEDS=
 bench: $(BENCHMARKS) ## measure against baselines of the same run; ROWS=1000000, ARGS="--only P1"
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
+bench-page: $(DEVELOPMENT) ## write the published figures into docs/reference/performance.md
+	@$(BIN)/python -m bench.page
+
+bench-publish: $(DEVELOPMENT) ## take the last measurement over as the published one, and write the page
+	@$(BIN)/python -m bench.page --publish
+
 lint: $(DEVELOPMENT) ## ruff, mypy, missing migrations, shipped runbooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
