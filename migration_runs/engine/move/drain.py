@@ -86,6 +86,9 @@ def settle(
     conn: psycopg.Connection[Any], job: Job, shape: Shape, reporter: Reporter | None = None
 ) -> DrainResult:
     """:func:`drain` on an open connection."""
+    if not run_tables.complete(conn, shape):
+        with ledger.fenced(conn, job):
+            run_tables.create(conn, shape)
     current = _Pass(last=_highest(conn, shape))
     while _goes_on(current, reporter):
         keys, highest = pick(conn, shape, after=current.after, last=current.last)
@@ -102,6 +105,8 @@ def settle_locked(conn: psycopg.Connection[Any], shape: Shape) -> int:
 
     Returns the number of keys. Raises StepFailed when a key cannot be settled.
     """
+    if not run_tables.complete(conn, shape):
+        run_tables.create(conn, shape)
     done = after = 0
     while True:
         keys, highest = pick(conn, shape, after=after, last=_highest(conn, shape))
@@ -269,8 +274,16 @@ def newer(conn: psycopg.Connection[Any], shape: Shape, keys: Sequence[Key], ids:
 
 
 def forget(conn: psycopg.Connection[Any], shape: Shape, ids: Sequence[int]) -> None:
-    """Delete exactly these entries."""
-    conn.execute(sql.SQL("DELETE FROM {} WHERE id = ANY (%s::bigint[])").format(shape.touched), (list(ids),))
+    """Delete exactly these entries, and note their keys for the verification."""
+    conn.execute(
+        statements.compose(
+            "drain_forget",
+            touched=shape.touched,
+            dirty=shape.dirty,
+            keys=columns.key_list(shape, None),
+        ),
+        {"ids": list(ids)},
+    )
 
 
 def _highest(conn: psycopg.Connection[Any], shape: Shape) -> int:

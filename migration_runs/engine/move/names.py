@@ -93,6 +93,11 @@ class Shape:
         return sql.Identifier("phasegate", f"{self.prefix}touched")
 
     @property
+    def dirty(self) -> sql.Identifier:
+        """Keys that were drained since the verification looked at them: ``k1, k2 ..., xid`` of the drain."""
+        return sql.Identifier("phasegate", f"{self.prefix}dirty")
+
+    @property
     def gone(self) -> sql.Identifier:
         """Source rows that this run retired: ``id, at, k1 ..., p1 ... , image``."""
         return sql.Identifier("phasegate", f"{self.prefix}gone")

@@ -23,10 +23,15 @@ ROW = "r"
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows stand in the order in which buckets are cut: the same place on both sides."""
+    """Where rows stand in the order in which buckets are cut: the same place on both sides.
+
+    ``columns`` are its source columns, all of the key; those at the positions ``bytewise`` go by their bytes.
+    """
 
     source: Order
     target: Order
+    columns: tuple[str, ...]
+    bytewise: tuple[int, ...]
 
     @classmethod
     def of(cls, conn: psycopg.Connection[Any], shape: Shape) -> Places:
@@ -45,6 +50,8 @@ class Places:
         return cls(
             source=Order(ROW, [left for left, _ in pairs], bytewise=differ),
             target=Order(ROW, [right for _, right in pairs], bytewise=differ),
+            columns=tuple(names),
+            bytewise=tuple(differ),
         )
 
 

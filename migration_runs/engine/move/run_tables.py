@@ -1,4 +1,4 @@
-"""The tables that the ledger gets for one run: ``touched``, ``gone`` and ``before``, typed by the key."""
+"""The tables of one run in the ledger, typed by the key: ``touched``, ``dirty``, ``gone``, ``before``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def create(conn: psycopg.Connection[Any], shape: Shape) -> None:
             "run_tables",
             touched=shape.touched,
             touched_index=sql.Identifier(f"{shape.prefix}touched_key"),
+            dirty=shape.dirty,
             gone=shape.gone,
             gone_index=sql.Identifier(f"{shape.prefix}gone_key"),
             gone_identity_index=sql.Identifier(f"{shape.prefix}gone_identity"),
@@ -35,6 +36,12 @@ def create(conn: psycopg.Connection[Any], shape: Shape) -> None:
 def exist(conn: psycopg.Connection[Any], shape: Shape) -> bool:
     """Whether this run has them."""
     row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (shape.before.as_string(),)).fetchone()
+    return bool(row and row[0])
+
+
+def complete(conn: psycopg.Connection[Any], shape: Shape) -> bool:
+    """Whether this run has them all: one that began with an earlier version may lack the newest."""
+    row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (shape.dirty.as_string(),)).fetchone()
     return bool(row and row[0])
 
 

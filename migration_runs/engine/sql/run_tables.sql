@@ -1,4 +1,5 @@
--- what: the tables of one run for one move: keys to look at again, source rows retired, target rows found at the start.
+-- what: the tables of one run for one move: keys to look at again, keys to compare again, source rows retired, target rows
+--       found at the start.
 -- why: their keys have the columns' own types, so that they are found by index however large the tables are.
 -- locks: none on other tables
 -- timeout: the session's
@@ -10,6 +11,11 @@ CREATE TABLE IF NOT EXISTS {touched} (
     {key_columns}
 );
 CREATE INDEX IF NOT EXISTS {touched_index} ON {touched} ({keys}, id);
+CREATE TABLE IF NOT EXISTS {dirty} (
+    {key_columns},
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    PRIMARY KEY ({keys})
+);
 CREATE TABLE IF NOT EXISTS {gone} (
     id    bigserial PRIMARY KEY,
     at    timestamptz NOT NULL DEFAULT clock_timestamp(),
