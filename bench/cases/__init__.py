@@ -12,6 +12,7 @@ from bench.cases import (
     p06_dual_write,
     p07_derivation,
     p08_aggregation,
+    p10_control,
     p11_audit,
 )
 
@@ -24,5 +25,6 @@ CASES: tuple[Case, ...] = (
     p06_dual_write.CASE,
     p07_derivation.CASE,
     p08_aggregation.CASE,
+    p10_control.CASE,
     p11_audit.CASE,
 )

@@ -180,6 +180,14 @@ def test_an_audit_trail_is_written_by_many_and_verified(small: world.World) -> N
     assert append.ours > 0
 
 
+def test_phases_with_nothing_to_do_are_done_by_a_real_worker(small: world.World) -> None:
+    (result,) = of(small, "P10")
+    assert result.ours > 0
+    with psycopg.connect(small.urls.dsn) as conn:
+        made = conn.execute("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'empty_source_%'").fetchone()
+    assert made == (1,)
+
+
 @NEEDED
 def test_reladiff_finds_what_was_altered_and_nothing_where_nothing_was(small: world.World) -> None:
     results = of(small, "P5.hashdiff", "P5.joindiff")

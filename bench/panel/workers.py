@@ -1,0 +1,36 @@
+"""Real processes of the panel for a stage: a worker, the web."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.panel.stage import Stage
+from controlpanel.demo.processes import Processes
+
+QUEUES = "runs,chunks,checks,verification"
+
+
+@contextmanager
+def worker(staged: Stage, *, concurrency: int = 1) -> Iterator[int]:
+    """A Celery worker that takes everything, the benchmark's own task too; gives the parent's process id."""
+    with _processes(staged) as processes:
+        processes.start(
+            "worker", "-m", "celery", "-A", "controlpanel", "--quiet", "worker", "-Q", QUEUES,
+            "-c", str(concurrency), "-n", "bench@%h", "-I", "bench.panel.echo", "--loglevel", "WARNING",
+            "--without-gossip", "--without-mingle",
+        )  # fmt: skip
+        yield processes.running["worker"].pid
+
+
+@contextmanager
+def _processes(staged: Stage) -> Iterator[Processes]:
+    folder = Path(tempfile.mkdtemp(prefix="phasegate-bench-"))
+    try:
+        with Processes(folder, staged.environment) as processes:
+            yield processes
+    finally:
+        shutil.rmtree(folder)
