@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from migration_runs.engine.job import Confirmation, Job, Level
@@ -26,7 +27,9 @@ class Quiet:
     ) -> None:
         """Not kept."""
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
         """Not kept."""
 
     def stop_requested(self) -> bool:
@@ -44,6 +47,13 @@ class Quiet:
         """There is no window."""
         return False
 
+    def adjusted(self) -> Mapping[str, float]:
+        """Nobody adjusts anything."""
+        return {}
+
+    def pause(self, reason: str) -> None:
+        """Nothing: a benchmark goes on."""
+
     def start_chunk_workers(self, count: int) -> None:
         """So many more workers, each with a session of its own."""
         for _ in range(count):
@@ -59,6 +69,6 @@ class Quiet:
 
     def _work(self) -> None:
         try:
-            copier.work(self._job, self)
+            copier.help_out(self._job, self)
         except BaseException as error:  # noqa: BLE001 - raised again by join(), in the thread that measures
             self._failed.append(error)

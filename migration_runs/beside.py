@@ -7,7 +7,7 @@ that it may be lost, doubled or late; an error of one is logged for people and t
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -53,7 +53,9 @@ class QuietReporter:
     ) -> None:
         """Nothing: no step is being worked on."""
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
         """Nothing: no step is being worked on."""
 
     def stop_requested(self) -> bool:
@@ -69,6 +71,13 @@ class QuietReporter:
     def window_whole(self) -> bool:
         """Not decided here."""
         return False
+
+    def adjusted(self) -> Mapping[str, float]:
+        """Nobody adjusts anything."""
+        return {}
+
+    def pause(self, reason: str) -> None:
+        """Nothing: no phase is at work."""
 
     def start_chunk_workers(self, count: int) -> None:
         """Nothing: only a phase asks for hands."""
@@ -88,7 +97,7 @@ def work_chunks(phase_run_id: int, token: int) -> int:
     )
     try:
         job = work.phase_job(phase, token=token, worker=work.worker_name())
-        return copier.work(job, reporter)
+        return copier.help_out(job, reporter)
     except (Fenced, LeaseLost) as gone:
         logger.info("extra copy worker of %s stops: %s", phase.run.name, gone)
     except (EngineError, psycopg.Error) as error:

@@ -6,8 +6,8 @@ same names and neither knows a rule: rules are the services'.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from django.contrib.auth.models import User
 
@@ -29,6 +29,7 @@ class Request:
     comment: str = ""
     typed_name: str = ""
     approve: bool = True
+    values: Mapping[str, str] = field(default_factory=dict)
     step_up: StepUp | None = None
 
 
@@ -37,6 +38,7 @@ class Verb:
     """A verb: how it reads, what it asks for, what happens, and the service that does it.
 
     ``comment`` is the label of the text that it asks for (empty: none). ``step_up`` wants the password again.
+    ``values`` asks for new values of the copy's settings.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Verb:
     step_up: bool = False
     typed_name: bool = False
     danger: bool = False
+    values: bool = False
 
 
 def _digest(request: Request) -> str:
@@ -117,6 +120,14 @@ MENU: dict[str, Verb] = {
             "The running phase pauses, the next one cannot start; checks go on.",
             lambda r: runs.hold_run(r.run_id, person=r.person, how=r.how, reason=r.comment),
             comment="Why",
+        ),
+        Verb(
+            "adjust", "Adjust the copy", "Adjust",
+            "Every worker follows within seconds. The bounds are those of the signed plan.",
+            lambda r: runs.adjust(
+                r.run_id, values=r.values, comment=r.comment, person=r.person, how=r.how
+            ),
+            comment="Why", values=True,
         ),
         Verb(
             "retry", "Retry", "Retry",

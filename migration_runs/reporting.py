@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from django.db import connection, transaction
@@ -27,7 +27,7 @@ from migration_runs.exceptions import LeaseLost
 from migration_runs.heartbeat import OUTAGE
 from migration_runs.models import Confirmation as ConfirmationRow
 from migration_runs.models import LogLine, PhaseRun, StepRun
-from migration_runs.services import progress, window
+from migration_runs.services import adjusting, holding, progress, window
 from migration_runs.states import PhaseState, StepState
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,9 @@ ASK_EVERY_S = 0.25
 ENDED = frozenset({
     StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.UNDONE, StepState.UNDO_FAILED,
 })  # fmt: skip
+
+QUIET: dict[str, Any] = {"note": "", "note_since": None}
+"""Of a step that begins or has ended: nothing makes it slow."""
 
 T = TypeVar("T")
 
@@ -65,6 +68,7 @@ class Progress:
     total: int
     unit: str
     note: str
+    since: float | None = None  # by time.monotonic()
 
 
 class ControlReporter:
@@ -78,6 +82,7 @@ class ControlReporter:
         self._run_id = phase.run_id
         self._number = phase.number
         self._token = token
+        self._worker = phase.lease_worker
         self._hold = hold
         self._patience_s = patience_s
         self._waiting: Progress | None = None
@@ -101,9 +106,9 @@ class ControlReporter:
         """A step has reached ``state``. Its progress is written first: figures never run backwards."""
         changes: dict[str, Any] = {"state": state.value, "error": error or ""}
         if state in {StepState.RUNNING, StepState.UNDOING}:
-            changes |= {"started_at": Coalesce(F("started_at"), Now()), "finished_at": None, "note": ""}
+            changes |= {"started_at": Coalesce(F("started_at"), Now()), "finished_at": None} | QUIET
         if state in ENDED:
-            changes |= {"finished_at": Now(), "note": ""}
+            changes |= {"finished_at": Now()} | QUIET
         if result is not None:
             changes["result"] = result
         switched_at = (result or {}).get("switched_at") if state == StepState.DONE else None
@@ -116,9 +121,12 @@ class ControlReporter:
 
         self._write(write)
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
         """How far a step is. Written twice a second at most; the latest figure is kept for :meth:`flush`."""
-        self._waiting = Progress(step=key, done=done, total=total, unit=unit, note=note)
+        since = time.monotonic() - waited_s if note else None
+        self._waiting = Progress(step=key, done=done, total=total, unit=unit, note=note, since=since)
         if done >= total or time.monotonic() - self._written_at >= PROGRESS_EVERY_S:
             self.flush()
 
@@ -126,12 +134,17 @@ class ControlReporter:
         """Write progress that was held back."""
         told, self._waiting = self._waiting, None
         if told is not None:
-            self._write(
-                lambda: self._steps(told.step).update(
-                    done=told.done, total=told.total, unit=told.unit, note=told.note
-                )
-            )
+            self._write(lambda: self._steps(told.step).update(**self._figures(told)))
             self._written_at = time.monotonic()
+
+    def pause(self, reason: str) -> None:
+        """The target suffers: hold the run, which asks its phase to pause."""
+        self._ask(
+            lambda: holding.hold_for_load(
+                self._phase_id, token=self._token, reason=reason, worker=self._worker
+            )
+        )
+        self._asked_at = 0.0  # the next question hears of it
 
     # -- what the engine asks
 
@@ -163,6 +176,10 @@ class ControlReporter:
             Confirmation(person=row.person.get_username(), evidence=row.evidence, at=row.at) if row else None
         )
 
+    def adjusted(self) -> dict[str, float]:
+        """What people have changed of the copy's settings."""
+        return self._ask(lambda: adjusting.current(self._run_id))
+
     def window_whole(self) -> bool:
         """Whether the run's monitoring window is whole, by the rule of ``services.window``."""
         return self._ask(lambda: window.is_whole(self._run_id))
@@ -173,6 +190,12 @@ class ControlReporter:
             dispatch.send("work_chunks", self._phase_id, token=self._token)
 
     # -- the control database
+
+    def _figures(self, told: Progress) -> dict[str, Any]:
+        """Since when is counted back from the control database's own time: workers' clocks may differ."""
+        since = None if told.since is None else Now() - timedelta(seconds=time.monotonic() - told.since)
+        figures = {"done": told.done, "total": told.total, "unit": told.unit}
+        return figures | {"note": told.note, "note_since": since}
 
     def _steps(self, key: str) -> QuerySet[StepRun]:
         return StepRun.objects.filter(phase_id=self._phase_id, key=key)
@@ -209,6 +232,13 @@ class ChunkReporter(ControlReporter):
         self, key: str, state: StepState, *, result: dict[str, Any] | None = None, error: str | None = None
     ) -> None:
         """Nothing: the worker with the lease says what state a step is in."""
+
+    def pause(self, reason: str) -> None:
+        """Nothing: the worker with the lease sees the same load, and asks."""
+
+    def _figures(self, told: Progress) -> dict[str, Any]:
+        """How far the copy is. Why it is slow is said by one worker, the one with the lease."""
+        return {"done": told.done, "total": told.total, "unit": told.unit}
 
     def start_chunk_workers(self, count: int) -> None:
         """Nothing: only the worker with the lease asks for more."""

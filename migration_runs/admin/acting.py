@@ -51,6 +51,7 @@ def act(request: HttpRequest, run_id: int, verb_name: str) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         comment=verb.comment,
         password=wants_password,
+        values=run.settings if verb.values else (),
         password_needed=not refusing,  # refusing is always the safe side
         initial={"digest": run.digest},
     )
@@ -88,6 +89,7 @@ def _asked(
         digest=form.cleaned_data["digest"],
         comment=form.cleaned_data.get("comment", ""),
         approve=not refusing,
+        values=form.changed_values(),
         step_up=proof,
     )
 

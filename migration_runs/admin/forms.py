@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -11,13 +12,15 @@ from django.contrib.auth.models import User
 from migration_runs.phases import Role
 from migration_runs.runbook import registry
 from migration_runs.services import people
+from migration_runs.services.adjusting import Setting
 
 TEXT_LENGTH = 2000
 PERSON = "person_"
+VALUE = "value_"
 
 
 class ActionForm(forms.Form):
-    """A comment, the run's name, the password: whichever of them an action asks for."""
+    """A comment, the run's name, the password, values to set: whichever of them an action asks for."""
 
     digest = forms.CharField(widget=forms.HiddenInput, required=False)
 
@@ -28,9 +31,19 @@ class ActionForm(forms.Form):
         name: bool = False,
         password: bool = False,
         password_needed: bool = True,
+        values: Sequence[Setting] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._settings = tuple(values)
+        for setting in self._settings:
+            self.fields[f"{VALUE}{setting.name}"] = forms.FloatField(
+                label=setting.name,
+                initial=setting.value,
+                required=False,
+                help_text=f"{setting.lowest:g} to {setting.highest:g} {setting.unit}, "
+                f"signed {setting.signed:g}",
+            )
         if comment:
             self.fields["comment"] = forms.CharField(
                 label=comment,
@@ -53,6 +66,14 @@ class ActionForm(forms.Form):
                 widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
                 help_text="Asked again because this signature or action is yours alone.",
             )
+
+    def changed_values(self) -> dict[str, str]:
+        """The settings that were given another value, as typed."""
+        return {
+            setting.name: f"{given:.15g}"
+            for setting in self._settings
+            if (given := self.cleaned_data[f"{VALUE}{setting.name}"]) not in (None, setting.value)
+        }
 
 
 class EvidenceForm(forms.Form):

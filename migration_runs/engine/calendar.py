@@ -34,6 +34,15 @@ def open_from(sessions: Sequence[Session], at: datetime) -> datetime | None:
     return None
 
 
+def open_until(sessions: Sequence[Session], at: datetime) -> datetime | None:
+    """When the session that is open at ``at`` closes; None when closed, or when the market never closes."""
+    _require_aware(at)
+    for start, end in _intervals(sessions, at - _WEEK, at + _WEEK):
+        if start <= at < end:
+            return end
+    return None
+
+
 def open_seconds(sessions: Sequence[Session], start: datetime, end: datetime) -> float:
     """Seconds of ``[start, end)`` during which the market is open; 0 when ``end`` is not after ``start``."""
     _require_aware(start)

@@ -7,6 +7,7 @@ test, a benchmark) builds a ``Job`` and a ``Reporter``.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,8 +62,13 @@ class Reporter(Protocol):
     ) -> None:
         """A step has reached a state; ``result`` is JSON with ``summary`` and ``rows``."""
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
-        """How far a step is. ``note`` is the live reason for slowness, empty at full speed."""
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
+        """How far a step is. ``note`` is the live reason for slowness, empty at full speed.
+
+        ``waited_s``: for how many seconds that reason has held.
+        """
 
     def stop_requested(self) -> bool:
         """Whether a person asked for a pause or a hold. Asked between chunks and steps."""
@@ -75,6 +81,17 @@ class Reporter(Protocol):
 
     def window_whole(self) -> bool:
         """Whether the monitoring window is whole: decided by the control side from its due checks."""
+
+    def adjusted(self) -> Mapping[str, float]:
+        """Values of the copy's settings that people have changed during the run, by name. At most seconds
+        old.
+        """
+
+    def pause(self, reason: str) -> None:
+        """Ask for a pause of the phase because the target suffers; ``stop_requested`` is true soon after.
+
+        Safe to repeat. A person resumes.
+        """
 
     def start_chunk_workers(self, count: int) -> None:
         """Ask for ``count`` more workers on this phase's chunks. They may come late or never."""

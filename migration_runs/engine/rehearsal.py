@@ -16,11 +16,20 @@ import psycopg
 
 from migration_runs.engine import before_image, clock, script
 from migration_runs.engine.job import Reporter
+from migration_runs.engine.move import load
 from migration_runs.exceptions import EngineError, StepFailed
 from migration_runs.runbook.base import SqlFile
 from migration_runs.runbook.monitoring import Check
 from migration_runs.runbook.plan import Plan
-from migration_runs.runbook.steps import AssertStep, CheckStep, MonitorStep, SnapshotStep, SqlStep, Step
+from migration_runs.runbook.steps import (
+    AssertStep,
+    CheckStep,
+    CopyStep,
+    MonitorStep,
+    SnapshotStep,
+    SqlStep,
+    Step,
+)
 
 # A repair of something that is in order may find its own result there already.
 _IS_THERE = frozenset({"42701", "42710", "42P06", "42P07", "42P16", "42723"})
@@ -75,6 +84,8 @@ class Rehearsal:
         elif isinstance(step, MonitorStep):
             for check in self.plan.runbook.checks:
                 self._check(check)
+        elif isinstance(step, CopyStep) and step.part == "chunks":
+            self._load()
 
     def _sql(self, step: SqlStep) -> None:
         if not step.transaction or script.needs_no_transaction(step.sql):
@@ -155,6 +166,13 @@ class Rehearsal:
         with self.conn.transaction():
             self.conn.execute("SET TRANSACTION READ ONLY")
             self._execute(file)
+
+    def _load(self) -> None:
+        file = self.plan.runbook.move.copying.load_sql
+        if file is not None:
+            with self.conn.transaction():
+                self.conn.execute("SET TRANSACTION READ ONLY")
+                load.number(self._execute(file), file)
 
     def _check(self, check: Check) -> None:
         for file in (check.sql, check.closed_sql):

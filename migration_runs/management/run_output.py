@@ -12,6 +12,7 @@ from rich.table import Table
 
 from migration_runs.engine.outcome import RollbackPreview
 from migration_runs.selectors.views import LogLineView, PhaseView, RunRow, RunView
+from migration_runs.services.adjusting import Setting
 
 WIDTH = 110
 
@@ -37,7 +38,14 @@ def run_text(view: RunView) -> str:
         )
     lines.append(_drawn(table))
     lines += _details(view.current)
+    lines += [_setting(setting) for setting in view.settings]
     return "\n".join(line for line in lines if line)
+
+
+def _setting(setting: Setting) -> str:
+    text = f"{setting.name} = {setting.value:g} {setting.unit}".rstrip()
+    text += f" (signed {setting.signed:g}, adjustable {setting.lowest:g} to {setting.highest:g})"
+    return f"{text} by {setting.changed_by}: {setting.comment}" if setting.changed_by else text
 
 
 def _details(phase: PhaseView) -> list[str]:
@@ -47,7 +55,8 @@ def _details(phase: PhaseView) -> list[str]:
     if phase.worker_lost_s:
         lines.append(f"worker lost {phase.worker_lost_s:.0f} s ago; another one takes over")
     lines += [
-        f"{step.place} {step.title}: {step.done or 0:,} of {step.total:,} {step.unit} {step.note}".rstrip()
+        f"{step.place} {step.title}: {step.done or 0:,} of {step.total:,} {step.unit} "
+        f"{step.slow_because}".rstrip()
         for step in phase.steps
         if step.total and step.state in {"running", "undoing"}
     ]

@@ -1,5 +1,6 @@
 """What the control database keeps, one noun per file. Only services write it."""
 
+from migration_runs.models.adjustment import Adjustment
 from migration_runs.models.assignment import Assignment
 from migration_runs.models.audit_event import AuditEvent
 from migration_runs.models.confirmation import Confirmation
@@ -15,6 +16,7 @@ from migration_runs.models.stored_plan import StoredPlan
 from migration_runs.models.verification_report import VerificationReport
 
 __all__ = [
+    "Adjustment",
     "Assignment",
     "AuditEvent",
     "Confirmation",

@@ -37,6 +37,7 @@ class Run(ProtectedState):
         CHECK = "check"
         VOID = "void"
         ERROR = "error"
+        LOAD = "load"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     slug = models.CharField(max_length=41)

@@ -13,7 +13,8 @@ from migration_runs.states import StepState
 class StepRun(models.Model):
     """What is known of one step: its state, its live progress and its result.
 
-    ``done`` of ``total`` ``unit``s; ``note`` says why it is slow.
+    ``done`` of ``total`` ``unit``s; ``note`` says why it is slow, and ``note_since`` since when for that
+    reason.
     """
 
     phase = models.ForeignKey(PhaseRun, on_delete=models.PROTECT, related_name="steps")
@@ -30,6 +31,7 @@ class StepRun(models.Model):
     total = models.BigIntegerField(default=0)
     unit = models.CharField(max_length=40, blank=True, default="")
     note = models.TextField(blank=True, default="")
+    note_since = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from migration_runs.phases import Role
+from migration_runs.runbook.copying import LEAST, UNITS, CopySettings
+from migration_runs.runbook.monitoring import Session
 from migration_runs.runbook.placeholders import CHECK_PARAMETERS
 from migration_runs.runbook.plan import Runbook
 from migration_runs.runbook.steps import (
@@ -80,9 +83,42 @@ def _move(runbook: Runbook) -> Iterator[Fault]:
     for entry in move.left_out:
         if entry.partition(".")[0] not in ("source", "target") or not entry.partition(".")[2]:
             yield ("move", "left_out"), f"left_out names columns as source.NAME or target.NAME, not '{entry}'"
-    copying = move.copying
+    yield from _copying(move.copying)
+
+
+def _copying(copying: CopySettings) -> Iterator[Fault]:
+    place: Path = ("move", "copying")
     if not copying.min_rows <= copying.initial_rows <= copying.max_rows:
-        yield ("move", "copying"), "initial_rows must lie between min_rows and max_rows"
+        yield place, "initial_rows must lie between min_rows and max_rows"
+    for name, bounds in copying.adjustable.items():
+        value = copying.value(name) if name in UNITS else None
+        if value is None:
+            yield place, f"{name} is not adjustable, or has no value"
+        elif not bounds.min <= value <= bounds.max:
+            yield (*place, name), f"{name}: the value {value:g} must lie between min and max"
+    for name in UNITS:
+        lowest = copying.adjustable[name].min if name in copying.adjustable else copying.value(name)
+        if lowest is not None and not LEAST.get(name, 0) <= lowest < float("inf"):
+            yield (
+                (*place, name),
+                f"{name} must not be below {LEAST.get(name, 0):g}: the copy would stand still",
+            )
+    for name in ("replication_lag_s", "lock_waiters", "active_sessions", "load"):
+        limit, critical = copying.value(f"max_{name}"), copying.value(f"critical_{name}")
+        if limit is not None and critical is not None and critical < limit:
+            yield (
+                (*place, f"critical_{name}"),
+                f"critical_{name} is below max_{name}: the copy would pause before it waits",
+            )
+    judged = copying.max_load is not None or copying.critical_load is not None
+    if judged != (copying.load_sql is not None):
+        yield place, "load_sql goes with max_load or critical_load: one without the other says nothing"
+    for number, busy in enumerate(copying.busy_hours):
+        yield from _times(busy, (*place, "busy_hours", number))
+        try:
+            ZoneInfo(busy.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield (*place, "busy_hours"), f"there is no time zone '{busy.time_zone}'"
 
 
 def _checks(runbook: Runbook) -> Iterator[Fault]:
@@ -96,13 +132,17 @@ def _checks(runbook: Runbook) -> Iterator[Fault]:
         if (check.when_closed == "lag") != (check.closed_sql is not None and check.closed_pass is not None):
             yield place, f"check '{check.key}': when_closed = \"lag\" goes with closed_sql and closed_pass"
     for number, session in enumerate(runbook.window.sessions):
-        for value in (session.opens, session.closes):
-            try:
-                time.fromisoformat(value[4:])
-            except ValueError:
-                yield ("window", "sessions", number), f"'{value}' is no time of a day"
+        yield from _times(session, ("window", "sessions", number))
     if runbook.window.hours <= 0 or runbook.window.interval_minutes <= 0:
         yield ("window",), "the window's hours and interval must be above 0"
+
+
+def _times(session: Session, place: Path) -> Iterator[Fault]:
+    for value in (session.opens, session.closes):
+        try:
+            time.fromisoformat(value[4:])
+        except ValueError:
+            yield place, f"'{value}' is no time of a day"
 
 
 def _people(runbook: Runbook) -> Iterator[Fault]:

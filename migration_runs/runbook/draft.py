@@ -71,6 +71,10 @@ class _Reader:
     def read(self) -> None:
         self._files(self.data, (), ("clock",))
         self._nulls()
+        move = self.data.get("move")
+        copying = move.get("copying") if isinstance(move, dict) else None
+        if isinstance(copying, dict):
+            self._files(copying, ("move", "copying"), ("load_sql",))
         for number, check in self._tables("checks"):
             self._files(check, ("checks", number), _CHECK_FILES)
         for number, phase in self._tables("phases"):

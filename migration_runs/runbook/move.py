@@ -1,4 +1,4 @@
-"""The move: which rows of the source become which rows of the target, and how fast."""
+"""The move: which rows of the source become which rows of the target."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from migration_runs.runbook.base import Frozen
+from migration_runs.runbook.copying import CopySettings
 
 
 class Const(Frozen):
@@ -38,19 +39,6 @@ class Active(Frozen):
     is_null: bool = False
     equals: str | int | bool | None = None
     retired: str | int | bool | None = None
-
-
-class CopySettings(Frozen):
-    """How history is copied. Bounds are signed; a live run may move values inside them."""
-
-    initial_rows: int = 5_000
-    min_rows: int = 100
-    max_rows: int = 200_000
-    target_ms: int = 500
-    workers: int = 1
-    max_replication_lag_s: float = 5.0
-    max_lock_waiters: int = 1
-    max_active_sessions: int = 100
 
 
 class Move(Frozen):

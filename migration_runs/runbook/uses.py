@@ -11,9 +11,9 @@ from migration_runs.runbook.plan import Runbook
 from migration_runs.runbook.steps import AssertStep, SnapshotStep, SqlStep, StepBase
 from migration_runs.runbook.toml_lines import Path
 
-Purpose = Literal["clock", "check", "assert", "repair", "repair_check", "snapshot", "execute", "undo"]
+Purpose = Literal["clock", "load", "check", "assert", "repair", "repair_check", "snapshot", "execute", "undo"]
 
-READING: frozenset[Purpose] = frozenset({"clock", "check", "assert", "repair_check", "snapshot"})
+READING: frozenset[Purpose] = frozenset({"clock", "load", "check", "assert", "repair_check", "snapshot"})
 """Purposes for which a file is one query that changes nothing."""
 
 
@@ -31,9 +31,12 @@ class Use:
 
 
 def of(runbook: Runbook) -> Iterator[Use]:
-    """Every use, in the order of the runbook: clock, checks, then the steps of each phase."""
+    """Every use, in the order of the runbook: clock, load query, checks, then the steps of each phase."""
     if runbook.clock is not None:
         yield Use(runbook.clock, "clock", ("clock",))
+    load = runbook.move.copying.load_sql
+    if load is not None:
+        yield Use(load, "load", ("move", "copying", "load_sql"))
     for number, check in enumerate(runbook.checks):
         for key, file in (("sql", check.sql), ("closed_sql", check.closed_sql)):
             if file is not None:

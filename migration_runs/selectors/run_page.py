@@ -24,7 +24,8 @@ from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
 from migration_runs.selectors.verifications import latest_verification
 from migration_runs.selectors.views import LogLineView, PhaseView, RunView, SignOffView, StepView
-from migration_runs.services import actions, confirmations, people
+from migration_runs.services import actions, adjusting, confirmations, people
+from migration_runs.services.offer import Action
 from migration_runs.services.plan_store import plan_of
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState
@@ -79,8 +80,16 @@ def run_view(run_id: int, *, person: User) -> RunView:
         verification=latest_verification(run),
         events=trail.latest_events(run, EVENTS),
         log=log_lines(run.pk, last=LOG_LINES),
+        settings=_settings(run, plan, allowed),
         assignments={str(role): name for role, name in assigned.items()},
     )
+
+
+def _settings(run: Run, plan: Plan, allowed: Iterable[Action]) -> tuple[adjusting.Setting, ...]:
+    """The copy's adjustable values, while there is a copy that they could be about."""
+    if not any(action.verb == "adjust" for action in allowed):
+        return ()
+    return adjusting.settings_of(run.pk, plan)
 
 
 def current_phase(run_state: str, views: Iterable[PhaseView]) -> PhaseView:
@@ -229,6 +238,7 @@ def _step(
         total=row.total if row and row.total else None,
         unit=row.unit if row else "",
         note=row.note if row else "",
+        note_since=row.note_since if row else None,
         summary=str(result.get("summary", "")),
         error=row.error if row else "",
         confirm_text=((confirm.undo_text if undoing else confirm.text) or "") if confirm else "",

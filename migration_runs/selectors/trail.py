@@ -44,6 +44,7 @@ SAID = {
     "run.start": "started {object}",
     "run.hold": "put {object} on hold",
     "run.hold_reason": "found another reason for the hold of {object}",
+    "run.adjust": "adjusted {object}",
     "run.resume": "resumed {object}",
     "run.complete": "completed {object}",
     "run.seal": "sealed {object}",

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from migration_runs.engine.outcome import DualWriteStatus
 from migration_runs.phases import Role
+from migration_runs.services.adjusting import Setting
 from migration_runs.services.offer import Action
 
 
@@ -48,6 +49,7 @@ class StepView:
     total: int | None = None
     unit: str = ""
     note: str = ""
+    note_since: datetime | None = None
     summary: str = ""
     error: str = ""
     confirm_text: str = ""
@@ -56,6 +58,14 @@ class StepView:
     confirmed_by: str = ""
     evidence: str = ""
     may_confirm: bool = False
+
+    @property
+    def slow_because(self) -> str:
+        """Why it is slow, with since when and for how long; empty at full speed."""
+        if not self.note or self.note_since is None:
+            return self.note
+        seconds = max((timezone.now() - self.note_since).total_seconds(), 0)
+        return f"waiting since {self.note_since:%H:%M:%S} ({seconds:.0f} s): {self.note}"
 
     @property
     def rate(self) -> float | None:
@@ -327,6 +337,12 @@ class RunView:
     log: tuple[LogLineView, ...]
     assignments: dict[str, str]
     dual_write: DualWriteStatus | None = None
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def adjust(self) -> Action | None:
+        """Adjusting the copy, while it is at work or to come."""
+        return self.action("adjust")
 
     @property
     def verify(self) -> Action | None:

@@ -13,6 +13,7 @@ from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.phases import Role
 from migration_runs.services import (
+    adjusting,
     driving,
     gates,
     people,
@@ -33,7 +34,10 @@ S, P = RunState, PhaseState
 
 @dataclass(frozen=True)
 class Offer:
-    """An action without a phase or gate: in which states it makes sense, and the rule that allows it."""
+    """An action without a phase or gate: in which states it makes sense, and the rule that allows it.
+
+    ``applies`` false keeps it off the page altogether: the run has nothing that it could be about.
+    """
 
     verb: str
     label: str
@@ -43,6 +47,7 @@ class Offer:
     asks_comment: bool = False
     danger: bool = False
     phase_states: frozenset[PhaseState] | None = None
+    applies: Callable[[Situation], bool] | None = None
 
 
 # fmt: off
@@ -72,6 +77,10 @@ OFFERS = (
         phase_states=frozenset({P.RUNNING, P.PAUSING}),
     ),
     Offer("hold", "Hold the run", frozenset({S.IN_PROGRESS}), driving.may_hold, asks_comment=True),
+    Offer(
+        "adjust", "Adjust the copy", adjusting.STATES, adjusting.may_adjust, asks_comment=True,
+        applies=adjusting.copies,
+    ),
     Offer("verify", "Verify now", frozenset({S.IN_PROGRESS, S.ON_HOLD}), verification.may_request),
     Offer(
         "cancel", "Cancel the run", frozenset({S.DRAFT, S.AWAITING_APPROVAL, S.APPROVED}),
@@ -167,6 +176,8 @@ def _others(at: Situation, actor: Actor) -> list[Action]:
         if at.run.state not in offer.states:
             continue
         if offer.phase_states is not None and (phase is None or phase.state not in offer.phase_states):
+            continue
+        if offer.applies is not None and not offer.applies(at):
             continue
         why_not = _why_not(partial(offer.rule, at, actor))
         found.append(

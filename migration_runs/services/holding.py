@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
+from migration_runs.exceptions import LeaseLost
 from migration_runs.models import PhaseRun, Run
-from migration_runs.services import audit
+from migration_runs.services import audit, people, situation
 from migration_runs.services.moves import move_phase, move_run
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -16,7 +18,7 @@ from migration_runs.states import PhaseState, RunState
 HoldKind = Run.HoldKind
 
 # What breaks a window may not hide behind a person's hold.
-RANK = {HoldKind.PERSON: 0, HoldKind.ERROR: 1, HoldKind.VOID: 2, HoldKind.CHECK: 3}
+RANK = {HoldKind.PERSON: 0, HoldKind.LOAD: 1, HoldKind.ERROR: 2, HoldKind.VOID: 3, HoldKind.CHECK: 4}
 
 
 def hold(at: Situation, *, kind: HoldKind, reason: str, actor: Actor) -> None:
@@ -36,6 +38,22 @@ def hold(at: Situation, *, kind: HoldKind, reason: str, actor: Actor) -> None:
         for phase in at.phases.values():
             if phase.state == PhaseState.RUNNING:
                 ask_pause(phase, run=run, actor=actor, reason=reason)
+
+
+def hold_for_load(phase_run_id: int, *, token: int, reason: str, worker: str) -> None:
+    """Hold the run of a phase since the target suffers, as the worker that holds the phase under ``token``
+    says.
+
+    Nothing is done twice, nor for a phase that does not run any more. Raises LeaseLost when the phase is
+    another worker's.
+    """
+    with transaction.atomic():
+        at = situation.lock(PhaseRun.objects.values_list("run_id", flat=True).get(pk=phase_run_id))
+        phase = next(row for row in at.phases.values() if row.pk == phase_run_id)
+        if phase.token != token:
+            raise LeaseLost(f"phase {phase.number} now belongs to another worker")
+        if phase.state == PhaseState.RUNNING:
+            hold(at, kind=HoldKind.LOAD, reason=reason, actor=people.worker_actor(worker))
 
 
 def _add_reason(run: Run, *, kind: HoldKind, reason: str, actor: Actor) -> None:

@@ -5,7 +5,7 @@
 -- Timeout: none needed.
 -- Undo: REVOKE the same.
 REVOKE ALL ON
-    migration_runs_assignment, migration_runs_auditevent, migration_runs_confirmation, migration_runs_duecheck,
+    migration_runs_adjustment, migration_runs_assignment, migration_runs_auditevent, migration_runs_confirmation, migration_runs_duecheck,
     migration_runs_logline, migration_runs_monitoringwindow, migration_runs_phaserun, migration_runs_readinesstick,
     migration_runs_run, migration_runs_signoff, migration_runs_steprun, migration_runs_storedplan,
     migration_runs_verificationreport, django_migrations
@@ -13,7 +13,7 @@ REVOKE ALL ON
 
 -- What is written once.
 GRANT SELECT, INSERT ON
-    migration_runs_auditevent, migration_runs_confirmation, migration_runs_logline, migration_runs_readinesstick,
+    migration_runs_adjustment, migration_runs_auditevent, migration_runs_confirmation, migration_runs_logline, migration_runs_readinesstick,
     migration_runs_signoff, migration_runs_storedplan, migration_runs_verificationreport
     TO {app};
 GRANT UPDATE (void_at, void_reason) ON migration_runs_signoff TO {app};

@@ -6,7 +6,7 @@ No control database, no broker: a phase is what its step kinds do, called in ord
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from migration_runs.engine.job import Confirmation, Job, Level
 from migration_runs.engine.outcome import StepResult
 from migration_runs.engine.steps.base import StepContext
 from migration_runs.engine.steps.registry import kind_of
-from migration_runs.runbook.move import CopySettings
+from migration_runs.runbook.copying import CopySettings
 from migration_runs.states import StepState
 from tests import plans
 from tests.integration.worlds import World
@@ -42,7 +42,7 @@ SELECT n / 10, 'c' || mod(n, 10), n * 1.01, timestamptz '2026-03-02 08:00:00+00'
 """
 
 
-def migrating(world: World, *, data_decision: Literal["keep", "delete"] = "delete", **copying: int) -> World:
+def migrating(world: World, *, data_decision: Literal["keep", "delete"] = "delete", **copying: Any) -> World:
     """The world with a plan that fills phases 4, 5 and 9: dual-write, copy, verification, cleanup."""
     move = world.move.model_copy(update={"copying": CopySettings(**copying)} if copying else {})
     retire = "delete" if move.active is None else "soft_delete"
@@ -89,6 +89,9 @@ class Heard:
     stop: threading.Event = field(default_factory=threading.Event)
     logs: list[tuple[str, str]] = field(default_factory=list)
     progresses: list[tuple[int, int, str]] = field(default_factory=list)
+    changed: dict[str, float] = field(default_factory=dict)
+    pauses: list[str] = field(default_factory=list)
+    waits: list[tuple[str, float]] = field(default_factory=list)
     wanted_workers: int = 0
 
     def log(self, level: Level, message: str, *, step: str | None = None) -> None:
@@ -99,8 +102,12 @@ class Heard:
     ) -> None:
         self.logs.append(("info", f"{key} {state}"))
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
         self.progresses.append((done, total, note))
+        if note:
+            self.waits.append((note, waited_s))
 
     def stop_requested(self) -> bool:
         return self.stop.is_set()
@@ -114,6 +121,13 @@ class Heard:
 
     def window_whole(self) -> bool:
         return False
+
+    def adjusted(self) -> Mapping[str, float]:
+        return self.changed
+
+    def pause(self, reason: str) -> None:
+        self.pauses.append(reason)
+        self.stop.set()
 
     def start_chunk_workers(self, count: int) -> None:
         self.wanted_workers += count

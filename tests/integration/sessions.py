@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import psycopg
@@ -78,7 +78,9 @@ class Quiet:
     ) -> None:
         self.lines.append(f"{key}: {state}")
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
         self.notes.append(note)
 
     def stop_requested(self) -> bool:
@@ -89,6 +91,12 @@ class Quiet:
 
     def confirmation(self, step: str, *, undo: bool = False) -> Confirmation | None:
         return None
+
+    def adjusted(self) -> Mapping[str, float]:
+        return {}
+
+    def pause(self, reason: str) -> None:
+        self.stop = True
 
     def start_chunk_workers(self, count: int) -> None:
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,9 @@ class Memory:
         if self.on_step is not None:
             self.on_step(key, state)
 
-    def progress(self, key: str, done: int, total: int, *, unit: str, note: str = "") -> None:
+    def progress(
+        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+    ) -> None:
         self.notes.append(note)
 
     def stop_requested(self) -> bool:
@@ -71,6 +73,12 @@ class Memory:
 
     def window_whole(self) -> bool:
         return self.whole
+
+    def adjusted(self) -> Mapping[str, float]:
+        return {}
+
+    def pause(self, reason: str) -> None:
+        self.stop = True
 
     def start_chunk_workers(self, count: int) -> None:
         self.workers += count

@@ -12,7 +12,7 @@ import pytest
 
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import ledger
-from migration_runs.engine.move import chunks, copier
+from migration_runs.engine.move import chunks, copier, copy_plan
 from migration_runs.exceptions import Fenced, StepFailed, StopRequested
 from tests.integration import copy_worker, jobs, worlds
 from tests.integration.moving import SLEEPING, app, minute, rows, slow, verify, wait_for
@@ -37,16 +37,16 @@ def orders(target: TargetUrls) -> World:
 
 def plan(world: World) -> int:
     with world.runner() as conn:
-        return copier.plan_ranges(conn, world.job, world.shape())
+        return copy_plan.plan_ranges(conn, world.job, world.shape())
 
 
 def forward(world: World) -> None:
     jobs.apply(world.job, 4, "forward_on")
 
 
-def copied(world: World) -> copier.Copied:
+def copied(world: World) -> copy_plan.Copied:
     with world.runner() as conn:
-        return copier.copied(conn, world.job)
+        return copy_plan.copied(conn, world.job)
 
 
 def test_every_row_is_copied_once_in_adjoining_chunks(dxy: World) -> None:
@@ -244,12 +244,13 @@ def test_a_busy_target_is_waited_for_and_the_reason_is_shown(dxy: World) -> None
     forward(world)
     plan(world)
     heard = jobs.Heard()
-    busy = threading.Thread(target=rows, args=(world, "SELECT pg_sleep(1.5)"))
+    busy = threading.Thread(target=app, args=(world, "SELECT pg_sleep(1.5)"))
     busy.start()
     wait_for(world, "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1.5)'")
     copier.work(world.job, heard)
     busy.join()
-    assert any("active sessions (limit 0)" in note for _, _, note in heard.progresses)
+    assert any("1 sessions are active (limit 0)" in note for _, _, note in heard.progresses)
+    assert any(waited_s > 0 for _, waited_s in heard.waits)
     assert heard.progresses[-1][2] == ""
     assert verify(world).clean
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine.move import copier, verification
+from migration_runs.engine.move import copier, copy_plan, verification
 from migration_runs.engine.outcome import Verification
 from tests.integration import jobs, worlds
 from tests.integration.worlds import World
@@ -31,7 +31,7 @@ def orders(target: TargetUrls) -> World:
 
 def copy(world: World) -> None:
     with world.runner() as conn:
-        copier.plan_ranges(conn, world.job, world.shape())
+        copy_plan.plan_ranges(conn, world.job, world.shape())
     copier.work(world.job, jobs.Heard())
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration_runs.engine.move import chunks
-from migration_runs.runbook.move import CopySettings, Move
+from migration_runs.runbook.copying import CopySettings
+from migration_runs.runbook.move import Move
 
 MOVE = Move(
     name="bars",

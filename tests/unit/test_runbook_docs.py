@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from migration_runs.phases import PHASES
-from migration_runs.runbook import monitoring, move, plan, steps, texts
+from migration_runs.runbook import copying, monitoring, move, plan, steps, texts
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "runbook-toml.md").read_text(encoding="utf-8")
@@ -23,7 +23,9 @@ MODELS: tuple[type[BaseModel], ...] = (
     move.Pack,
     move.Const,
     move.Active,
-    move.CopySettings,
+    copying.CopySettings,
+    copying.BusyHours,
+    copying.Bounds,
     monitoring.Check,
     monitoring.Bound,
     monitoring.Session,

@@ -17,7 +17,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migration_runs.runbook.move import CopySettings, Move
+from migration_runs.runbook.copying import CopySettings
+from migration_runs.runbook.move import Move
 
 RANGE_STRIDE = 1 << 32
 """Distance of the first numbers of two planned ranges; the pieces of a range count up from its number."""
@@ -87,6 +88,10 @@ class ChunkSize:
     def __init__(self, settings: CopySettings) -> None:
         self._settings = settings
         self.rows = min(max(settings.initial_rows, settings.min_rows), settings.max_rows)
+
+    def follow(self, settings: CopySettings) -> None:
+        """From now on by these settings: a person may move the target time while the copy runs."""
+        self._settings = settings
 
     def took(self, *, rows: int, ms: float) -> None:
         """Learn from a copied chunk of ``rows`` rows that took ``ms`` milliseconds.

@@ -21,11 +21,11 @@ from psycopg import errors
 
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Job, Reporter
-from migration_runs.engine.move import catalog, chunks, key_words, throttle
+from migration_runs.engine.move import catalog, chunks, copy_plan, key_words, seats, throttle
 from migration_runs.engine.move.copy_statements import CopyStatements, How
-from migration_runs.engine.move.names import Shape
-from migration_runs.exceptions import EngineError, StepFailed, StopRequested
-from migration_runs.runbook.steps import CopyStep
+from migration_runs.engine.move.live_settings import LiveSettings
+from migration_runs.engine.move.load import Looker
+from migration_runs.exceptions import StepFailed, StopRequested
 
 YIELDS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
 
@@ -38,22 +38,6 @@ CANCELLED_WEIGHT = 20
 BUSY_PAUSE_S = 0.05
 TELL_EVERY_S = 1.0
 EXAMPLES = 10
-SAMPLED_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Copied:
-    """What the ledger says of the run's copy.
-
-    Rows copied, rows of all ranges, rows inserted, rows that were different; chunks done, ranges left.
-    """
-
-    rows: int
-    total: int
-    inserted: int
-    different: int
-    chunks: int
-    left: int
 
 
 @dataclass(frozen=True)
@@ -70,54 +54,6 @@ def weight(error: psycopg.Error) -> int:
     return CANCELLED_WEIGHT if isinstance(error, errors.QueryCanceled) else 1
 
 
-def step_key(job: Job) -> str:
-    """The key of the plan's step that copies chunks. Raises EngineError when the phase has none."""
-    for step in job.plan.runbook.phase(job.phase).steps:
-        if isinstance(step, CopyStep) and step.part == "chunks":
-            return step.key
-    raise EngineError(f"phase {job.phase} of the plan copies nothing")
-
-
-def plan_ranges(conn: psycopg.Connection[Any], job: Job, shape: Shape) -> int:
-    """Fix the copy's upper bound and cut it into ranges, unless that was done before; rows to copy.
-
-    Only after the forward trigger is on: rows above the bound are the trigger's. Raises StepFailed
-    when the chunk column is NULL in a row, which would then be in no chunk.
-    """
-    before = copied(conn, job)
-    if before.chunks or before.left:
-        return before.total
-    copy = CopyStatements(shape)
-    settings = shape.move.copying
-    rows, unplaced, last = _one(conn.execute(copy.extent()))
-    if unplaced:
-        raise StepFailed(
-            f"{unplaced} rows of {shape.source} have no {shape.move.chunk_column} and would be in no chunk",
-            kept="nothing was copied",
-            next_step=f"fill {shape.move.chunk_column}, or cut the copy by another column",
-        )
-    if last is None:
-        return 0
-    ranges: tuple[chunks.Range, ...]
-    sample: list[chunks.Bound] = []
-    if settings.workers > 1:
-        percent = min(100.0, 100.0 * SAMPLED_ROWS / max(int(rows), 1))
-        sample = [tuple(row[0]) for row in conn.execute(copy.sample(percent)).fetchall()]
-    ranges = chunks.split(
-        sample, last=tuple(last), rows=int(rows), ranges=settings.workers * chunks.RANGES_PER_WORKER
-    )
-    with ledger.fenced(conn, job):
-        for part in ranges:
-            conn.execute(copy.add_range(part))
-    return int(rows)
-
-
-def copied(conn: psycopg.Connection[Any], job: Job) -> Copied:
-    """How far the run's copy is, from the ledger."""
-    row = _one(conn.execute(CopyStatements.tally(job.run_uid)))
-    return Copied(*(int(value) for value in row))
-
-
 def work(job: Job, reporter: Reporter) -> int:
     """Copy chunks until none is left; how many this worker copied.
 
@@ -129,20 +65,33 @@ def work(job: Job, reporter: Reporter) -> int:
         return Copier(conn, job, reporter).run()
 
 
-class Copier:
-    """One worker on the copy's chunks, with its own session."""
+def help_out(job: Job, reporter: Reporter) -> int:
+    """The same as an extra worker: 0 at once when as many as are wanted are at it already."""
+    with connection.connect_job(job) as conn:
+        settings = job.plan.runbook.move.copying.adjusted(reporter.adjusted())
+        seat = seats.take(conn, job.run_uid, workers=settings.workers)
+        return 0 if seat is None else Copier(conn, job, reporter, seat=seat).run()
 
-    def __init__(self, conn: psycopg.Connection[Any], job: Job, reporter: Reporter) -> None:
+
+class Copier:
+    """One worker on the copy's chunks, with its own session. ``seat`` 0 is the phase's own worker."""
+
+    def __init__(self, conn: psycopg.Connection[Any], job: Job, reporter: Reporter, *, seat: int = 0) -> None:
         self._conn = conn
         self._job = job
         self._reporter = reporter
-        self._key = step_key(job)
+        self._key = copy_plan.step_key(job)
         self._shape = catalog.resolve(conn, job.plan.runbook.move, job.run_uid)
         self._copy = CopyStatements(self._shape)
-        self._size = chunks.ChunkSize(self._shape.move.copying)
-        self._throttle = throttle.Throttle(conn, self._shape)
+        self._seat = seat
+        self._live = LiveSettings(self._shape.move.copying, reporter, step=self._key, leads=seat == 0)
+        self._size = chunks.ChunkSize(self._live.now())
+        self._throttle = throttle.Throttle(
+            Looker(conn, job), self._live.now, pause=reporter.pause if seat == 0 else None
+        )
         self._careful: int | None = None
         self._told = 0.0
+        self._yielding = 0.0
         self._untold = Piece(rows=0, inserted=0, ms=0.0)
 
     def run(self) -> int:
@@ -151,6 +100,11 @@ class Copier:
         while True:
             self._look()
             self._throttle.wait(tell=self._wait)
+            settings = self._live.now()
+            if self._seat >= settings.workers:
+                self._tell(None)
+                return done  # the number of workers was lowered
+            self._size.follow(settings)
             try:
                 piece = self._next()
             except errors.UniqueViolation:
@@ -165,7 +119,8 @@ class Copier:
             if piece is not None:
                 done += 1
                 self._tell(piece)
-            elif copied(self._conn, self._job).left:
+                self._throttle.rest(piece.ms, tell=self._wait)
+            elif copy_plan.copied(self._conn, self._job).left:
                 time.sleep(BUSY_PAUSE_S)  # what is left is in the hands of other workers
             else:
                 self._tell(None)
@@ -191,7 +146,7 @@ class Copier:
             piece = part if cut is None else dataclasses.replace(part, hi=tuple(cut[0]))
             how: How = "plain"
             different = 0
-            if _one(cur.execute(self._copy.occupied(piece)))[0]:
+            if copy_plan.one(cur.execute(self._copy.occupied(piece)))[0]:
                 how = self._copy.best_beside
                 different = self._compare(cur, piece)
             if self._careful == part.n:
@@ -201,7 +156,7 @@ class Copier:
             cur.execute(self._copy.insert(piece, how))
             inserted = rows = cur.rowcount
             if how != "plain":
-                rows = _one(cur.execute(self._copy.count(piece)))[0]
+                rows = copy_plan.one(cur.execute(self._copy.count(piece)))[0]
             ms = (time.perf_counter() - started) * 1000
             cur.execute(
                 self._copy.finish(
@@ -241,10 +196,10 @@ class Copier:
         if self._reporter.stop_requested():
             raise StopRequested("paused between two chunks", kept="every chunk that was copied")
 
-    def _wait(self, reason: str) -> None:
+    def _wait(self, reason: throttle.Reason, waited_s: float) -> None:
         """Called before each pause of the throttle."""
         self._look()
-        self._progress(note=reason)
+        self._progress(note=reason.text, waited_s=waited_s)
 
     def _give_way(self, error: psycopg.Error, yields: int) -> None:
         """The chunk was rolled back because the application holds a lock: a smaller one after a pause."""
@@ -256,7 +211,12 @@ class Copier:
                 next_step="find the session that holds the lock (pg_locks), then retry",
             ) from error
         self._size.yielded()
-        self._progress(note="giving way to the application: a row or the table is locked")
+        if yields == weight(error):
+            self._yielding = time.monotonic()
+        self._progress(
+            note="giving way to the application: a row or the table is locked",
+            waited_s=time.monotonic() - self._yielding,
+        )
         time.sleep(chunks.retry_delay(yields))
 
     def _tell(self, piece: Piece | None) -> None:
@@ -279,13 +239,9 @@ class Copier:
             )
         self._untold = Piece(rows=0, inserted=0, ms=0.0)
 
-    def _progress(self, *, note: str) -> None:
+    def _progress(self, *, note: str, waited_s: float = 0.0) -> None:
         self._told = time.monotonic()
-        so_far = copied(self._conn, self._job)
-        self._reporter.progress(self._key, so_far.rows, so_far.total, unit="rows", note=note)
-
-
-def _one(cur: psycopg.Cursor[Any]) -> Any:
-    row = cur.fetchone()
-    assert row is not None
-    return row
+        so_far = copy_plan.copied(self._conn, self._job)
+        self._reporter.progress(
+            self._key, so_far.rows, so_far.total, unit="rows", note=note, waited_s=waited_s
+        )

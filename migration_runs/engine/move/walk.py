@@ -16,6 +16,8 @@ from migration_runs.engine import ledger
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.move import chunks, throttle
 from migration_runs.engine.move.copier import MOST_YIELDS, YIELDS, weight
+from migration_runs.engine.move.live_settings import LiveSettings
+from migration_runs.engine.move.load import Looker
 from migration_runs.engine.move.names import Shape
 from migration_runs.exceptions import StepFailed, StopRequested
 
@@ -40,20 +42,22 @@ def walk(
     is the last. Both are called inside the piece's transaction, in which nobody drains keys. Raises
     StopRequested between two pieces, StepFailed when a lock does not come free, Fenced, LeaseLost.
     """
-    size = chunks.ChunkSize(shape.move.copying)
-    brake = throttle.Throttle(conn, shape)
+    live = LiveSettings(shape.move.copying, reporter, step=step)
+    size = chunks.ChunkSize(live.now())
+    brake = throttle.Throttle(Looker(conn, job), live.now, hours=False)  # a person waits for this one
     lo: Place | None = None
     done = yields = 0
 
-    def look(note: str) -> None:
+    def look(note: str, waited_s: float = 0.0) -> None:
         reporter.beat()
         if reporter.stop_requested():
             raise StopRequested(f"{what}: stopped between two pieces", kept="every piece that was done")
-        reporter.progress(step, done, max(total, done), unit="rows", note=note)
+        reporter.progress(step, done, max(total, done), unit="rows", note=note, waited_s=waited_s)
 
     while True:
         look("")
-        brake.wait(tell=look)
+        brake.wait(tell=lambda reason, waited_s: look(reason.text, waited_s))
+        size.follow(live.now())
         started = time.perf_counter()
         try:
             with ledger.fenced(conn, job):

@@ -8,11 +8,21 @@ from typing import Any
 import psycopg
 
 from migration_runs.engine import ledger, timeouts
-from migration_runs.engine.move import catalog, copier, drain, estimate, rollback, triggers, waiting
+from migration_runs.engine.move import (
+    catalog,
+    copier,
+    copy_plan,
+    drain,
+    estimate,
+    rollback,
+    seats,
+    triggers,
+    waiting,
+)
 from migration_runs.engine.move.copy_statements import CopyStatements
 from migration_runs.engine.outcome import StepPreview, StepResult, Waiting
 from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
-from migration_runs.exceptions import EngineError, StepFailed
+from migration_runs.exceptions import EngineError, StepFailed, StopRequested
 from migration_runs.runbook.steps import CopyStep
 
 LINE = "barrier"
@@ -114,12 +124,15 @@ class CopyKind(StepKind[CopyStep]):
             with timeouts.timeouts(
                 conn, lock_ms=self.step.lock_timeout_ms, statement_s=self.step.statement_timeout_s
             ):
-                total = copier.plan_ranges(conn, ctx.job, shape)
+                total = copy_plan.plan_ranges(conn, ctx.job, shape)
             ctx.reporter.progress(self.step.key, 0, total, unit="rows")
-            if shape.move.copying.workers > 1:
-                ctx.reporter.start_chunk_workers(shape.move.copying.workers - 1)
-            copier.work(ctx.job, ctx.reporter)
-            done = copier.copied(conn, ctx.job)
+            try:
+                copier.work(ctx.job, ctx.reporter)
+            except StopRequested:
+                # Paused means that nobody copies any more, not that the phase's own worker has stopped.
+                seats.wait_until_left(conn, ctx.job, ctx.reporter, step=self.step.key)
+                raise
+            done = copy_plan.copied(conn, ctx.job)
         return StepResult(
             summary=f"copied {done.rows} rows in {done.chunks} chunks ({done.inserted} inserted)",
             rows=done.inserted,
@@ -129,7 +142,7 @@ class CopyKind(StepKind[CopyStep]):
     def _settle(self, ctx: StepContext) -> StepResult:
         with ctx.connect() as conn:
             shape = catalog.resolve(conn, self.plan.runbook.move, ctx.job.run_uid)
-            if copier.copied(conn, ctx.job).left:
+            if copy_plan.copied(conn, ctx.job).left:
                 raise StepFailed(
                     "chunks are left to copy: settling before them would leave ghosts",
                     next_step="let the step that copies come first",

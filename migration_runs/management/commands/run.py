@@ -37,6 +37,7 @@ COMMANDS = {
     "pause": "pause",
     "resume": "resume",
     "hold": "hold",
+    "adjust": "adjust",
     "retry": "retry",
     "verify": "verify",
     "rollback": "roll_back",
@@ -71,6 +72,11 @@ class Command(BaseCommand):
             command.add_argument("--comment", default="", metavar="TEXT")
             if name == "pause":
                 command.add_argument("--now", action="store_true", help="cancel the statement that runs")
+            if name == "adjust":
+                command.add_argument(
+                    "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE", type=_pair,
+                    help="the copy's values to change, inside their signed bounds",
+                )  # fmt: skip
             if name == "sign":
                 command.add_argument("--refuse", action="store_true", help="refuse the signature instead")
                 command.add_argument("--digest", help="sign only if this is the plan's digest")
@@ -217,6 +223,7 @@ def _perform(verb: menu.Verb, view: RunView, options: dict[str, Any], asked: Per
             comment=options["comment"] or options["evidence"],
             typed_name=name,
             approve=not refuse,
+            values=dict(options.get("set") or ()),
             step_up=proof,
         )
     )
