@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -103,7 +104,7 @@ def test_our_own_sessions_are_no_load_and_others_are(dxy: World) -> None:
     world = jobs.migrating(dxy)
     with world.runner() as conn, world.runner() as ours, world.app() as other:
         looker = load.Looker(conn, world.job)
-        sleeps = [Background(lambda c=c: c.execute("SELECT pg_sleep(600)")) for c in (ours, other)]
+        sleeps = [Background(partial(c.execute, "SELECT pg_sleep(600)")) for c in (ours, other)]
         wait_for(world, "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' OFFSET 1")
         assert looker.look(own=False).active_sessions == 1
         for session in (ours, other):

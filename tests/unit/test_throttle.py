@@ -11,12 +11,17 @@ import pytest
 
 from migration_runs.engine.move import throttle
 from migration_runs.engine.move.load import Load, WalMarks
-from migration_runs.runbook.copying import UNITS, CopySettings
+from migration_runs.runbook.copying import UNITS, BusyHours, CopySettings
 
 MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOURS: dict[str, Any] = {"opens": "Mon 08:00", "closes": "Mon 18:00"}
 ALL_LIMITS = CopySettings(
-    max_wal_mb_s=1, max_load=1, busy_hours=[HOURS], max_active_sessions=1, max_lock_waiters=0, max_slot_mb=1
+    max_wal_mb_s=1,
+    max_load=1,
+    busy_hours=(BusyHours(**HOURS),),
+    max_active_sessions=1,
+    max_lock_waiters=0,
+    max_slot_mb=1,
 )
 WORST = Load(
     now=MONDAY_NOON,
@@ -79,7 +84,7 @@ def test_a_rollback_waits_for_load_but_not_for_busy_hours() -> None:
     ],
 )
 def test_busy_hours_follow_the_wall_clock_of_their_time_zone(now: datetime, busy: bool) -> None:
-    settings = CopySettings(busy_hours=[HOURS | {"time_zone": "Europe/London"}])
+    settings = CopySettings(busy_hours=(BusyHours(**HOURS, time_zone="Europe/London"),))
     found = throttle.reason(Load(now=now), settings)
     assert (found is not None) is busy
 
