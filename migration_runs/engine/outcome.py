@@ -14,7 +14,7 @@ class Waiting:
     """Why a phase waits without a worker, and when to look again (None: when a person acts)."""
 
     step: str
-    kind: Literal["confirmation", "observation", "window", "drain"]
+    kind: Literal["confirmation", "observation", "window", "drain", "dump"]
     text: str
     look_again_s: float | None = None
 

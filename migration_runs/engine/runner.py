@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import attempts, clock, connection, ledger, lock_holders
+from migration_runs.engine import attempts, clock, connection, dump_gate, ledger, lock_holders
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.ledger import LedgerStep
 from migration_runs.engine.outcome import Outcome, StepPreview, StepResult
@@ -137,7 +137,7 @@ def _run_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep | None
     try:
         if not begun:
             _mark(job, ledger.mark_intent, step, {})
-        result = _tried(ctx, kind.apply, "applied")
+        result = _tried(ctx, _behind_dumps(kind.apply, kind.waits_for_dumps(undo=False)), "applied")
         if result.waiting is not None:
             reporter.step(step.key, StepState.WAITING, result=record(result))
             return Outcome(status="waiting", step=step.key, waiting=result.waiting)
@@ -167,7 +167,7 @@ def _undo_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep) -> O
     try:
         if found.state != "undoing":
             _mark(job, ledger.mark_undoing, step, details)
-        result = _tried(ctx, kind.undo, "undone")
+        result = _tried(ctx, _behind_dumps(kind.undo, kind.waits_for_dumps(undo=True)), "undone")
         if result.waiting is not None:
             reporter.step(step.key, StepState.WAITING, result=record(result))
             return Outcome(status="waiting", step=step.key, waiting=result.waiting)
@@ -183,6 +183,15 @@ def _undo_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep) -> O
     if not result.skipped:
         reporter.log("info", f"undone: {result.summary}", step=step.key)
     return None
+
+
+def _behind_dumps(work: Work, waits: bool) -> Work:
+    """The work, or only the word that it waits while a dump of the target runs."""
+
+    def begin(ctx: StepContext) -> StepResult:
+        return dump_gate.wait_for(ctx) or work(ctx)
+
+    return begin if waits else work
 
 
 def _tried(ctx: StepContext, work: Work, goal: ledger.LedgerState) -> StepResult:

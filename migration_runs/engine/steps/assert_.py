@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import ledger, outside_transaction, script
+from migration_runs.engine import dump_gate, ledger, outside_transaction, script
 from migration_runs.engine.outcome import StepPreview, StepResult
 from migration_runs.engine.script import Said
 from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
@@ -37,6 +37,10 @@ class AssertKind(StepKind[AssertStep]):
                 summary = f"{summary}. " + (f"DOES NOT HOLD NOW: {failing}" if failing else "Holds now")
         undo = step.undo.header.what if step.undo else "nothing to undo unless repaired"
         return StepPreview(summary=summary, locks=locks, seconds=step.estimate_s, undo=undo)
+
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Where the repair, or its undo, changes definitions."""
+        return dump_gate.changes_definitions(self.step.undo if undo else self.step.repair)
 
     def apply(self, ctx: StepContext) -> StepResult:
         """Assert; where that fails and a repair is declared: prove it on live rows, repair, assert again."""

@@ -38,6 +38,10 @@ class BackupKind(StepKind[BackupStep]):
             return StepResult(summary="removed an unfinished dump")
         return StepResult(summary="the file stays", skipped=True)
 
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Two dumps at once would share the disk's speed, and the other one came first."""
+        return not undo
+
     def apply(self, ctx: StepContext) -> StepResult:
         """Dump and prove. A file that an earlier attempt left is replaced."""
         made = backup.make(ctx.job, ctx.reporter, self.step)

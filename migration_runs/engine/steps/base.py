@@ -102,6 +102,10 @@ class StepKind(ABC, Generic[S]):
         """
         return StepResult(summary="nothing to undo", skipped=True)
 
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Whether applying (or undoing) must not begin while somebody's dump of the target runs."""
+        return False
+
     def preview_undo(
         self, conn: psycopg.Connection[Any], run_uid: uuid.UUID, details: dict[str, Any]
     ) -> UndoPreview | None:

@@ -59,6 +59,10 @@ class CopyKind(StepKind[CopyStep]):
             undo=f"copied rows are {fate} (the data decision), rows from before the run stay",
         )
 
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Undoing the copy takes dual-write's triggers off."""
+        return undo and self.step.part == "chunks"
+
     def apply(self, ctx: StepContext) -> StepResult:
         """Copy what is left to copy, or settle. Safe to call again at any point."""
         return self._settle(ctx) if self.step.part == "settle" else self._chunks(ctx)

@@ -58,6 +58,10 @@ class DualWriteKind(StepKind[DualWriteStep]):
             seconds=self.step.estimate_s,
         )
 
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Both ways: triggers go on or off."""
+        return True
+
     def apply(self, ctx: StepContext) -> StepResult:
         """Put the direction on and prove it. Safe to do again after a kill at any point.
 

@@ -36,6 +36,10 @@ class RetiringKind(StepKind[R]):
             undo="exactly these rows come back, with what was written since",
         )
 
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Both ways: triggers go off at the end, and on again."""
+        return True
+
     def apply(self, ctx: StepContext) -> StepResult:
         """Retire and take dual-write off. Raises StepFailed naming rows that are not proven equal."""
         self._check()

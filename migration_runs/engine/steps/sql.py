@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from migration_runs.engine import before_image, ledger, outside_transaction, script
+from migration_runs.engine import before_image, dump_gate, ledger, outside_transaction, script
 from migration_runs.engine.outcome import StepPreview, StepResult
 from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
 from migration_runs.exceptions import StepFailed
@@ -33,6 +33,10 @@ class SqlKind(StepKind[SqlStep]):
         return StepPreview(
             summary=header.what, locks=header.locks, seconds=self.step.estimate_s, undo=self._undo_in_words()
         )
+
+    def waits_for_dumps(self, *, undo: bool) -> bool:
+        """Where the file in question changes definitions."""
+        return dump_gate.changes_definitions(self.step.undo if undo else self.step.sql)
 
     def apply(self, ctx: StepContext) -> StepResult:
         """Execute it; a failed statement, or a verdict that is not true, leaves nothing behind."""
