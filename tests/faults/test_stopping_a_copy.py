@@ -81,6 +81,7 @@ def test_four_workers_stop_within_a_chunk_and_nobody_copies_once_it_is_paused(sc
     assert foreign.execute("SELECT 1").fetchone() == (1,)
     if how == "roll_back":
         wait_for(phase, "undone")
+        foreign.close()
         assert Run.objects.get(pk=phase.run_id).state in {"rolling_back", "rolled_back"}
         return
     at_rest = copied(scene)

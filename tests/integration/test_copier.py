@@ -303,3 +303,33 @@ def _write(world: World, over: threading.Event, written: dict[int, float | None]
                 "DO UPDATE SET close = excluded.close".encode()
             )
             written[number] = close
+
+
+WRONG = (
+    "INSERT INTO public.bars (symbol, timeframe, ts, close, source, raw) "
+    "SELECT 'DXY', '1m', timestamptz '2026-03-02 08:00:00+00' + n * interval '1 minute', 1, 'wrong', '{}' "
+    "FROM generate_series(100, 1900, 100) AS n"
+)
+THERE = "SELECT id, ts, close, source FROM public.bars WHERE source = 'wrong' ORDER BY ts"
+
+
+def test_overwritten_rows_come_back_after_two_workers_one_of_them_killed(target: TargetUrls) -> None:
+    world = jobs.migrating(worlds.dxy_like(target), initial_rows=50, min_rows=10, max_rows=50, workers=2)
+    world = world.with_move(on_different="overwrite")
+    jobs.fill_dxy(world, 2000)
+    app(world, WRONG)
+    before = rows(world, THERE)
+    forward(world)
+    plan(world)
+    with slow(world, "public.bars", "INSERT", seconds=0.1, when="extract(minute FROM NEW.ts) = 30"):
+        first, second = (copy_worker.start(replace(world.job, worker=f"w{number}")) for number in (1, 2))
+        wait_for(world, "SELECT FROM phasegate.chunk WHERE state = 'done' OFFSET 5")
+        copy_worker.kill(first)
+        copy_worker.chunks(second)
+    copier.work(replace(world.job, worker="w3"), jobs.Heard())
+    jobs.apply(world.job, 4, "copy", "settle", "verify")
+    assert rows(world, THERE) == []
+    assert verify(world).clean
+    jobs.undo(world.job, 4, "verify", "settle", "copy", "forward_on")
+    assert len(before) == 19
+    assert rows(world, THERE) == before
