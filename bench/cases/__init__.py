@@ -14,6 +14,7 @@ from bench.cases import (
     p08_aggregation,
     p10_control,
     p11_audit,
+    p12_memory,
 )
 
 CASES: tuple[Case, ...] = (
@@ -27,4 +28,5 @@ CASES: tuple[Case, ...] = (
     p08_aggregation.CASE,
     p10_control.CASE,
     p11_audit.CASE,
+    p12_memory.CASE,
 )

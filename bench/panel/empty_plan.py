@@ -10,6 +10,15 @@ from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 
 HEADER = {"what": "nothing", "why": "a benchmark", "locks": "none", "timeout": "lock 200 ms", "undo": "none"}
+NOTHING = {
+    "kind": "assert", "key": "holds", "title": "It holds", "undo_none": "it only reads",
+    "sql": {
+        "path": "nothing.sql", "header": HEADER,
+        "text": "SELECT true AS ok, 'as it should be' AS message",
+    },
+}  # fmt: skip
+"""A step that only asks whether true is true."""
+
 SIGNERS = {7: Role.ENGINEER, 9: Role.APPROVER}
 """Who signs where the owner must not; every other phase is signed by its owner."""
 
@@ -49,15 +58,7 @@ def _phases() -> Iterable[dict[str, Any]]:
             "sign_off": [SIGNERS.get(phase.number, phase.owner)],
             "minutes": 1,
             "summary": phase.purpose,
-            "steps": [
-                {
-                    "kind": "assert",
-                    "key": "holds",
-                    "title": "It holds",
-                    "undo_none": "it only reads",
-                    "sql": _file("SELECT true AS ok, 'as it should be' AS message"),
-                }
-            ],
+            "steps": [NOTHING],
         }
 
 

@@ -26,6 +26,7 @@ from bench.cases.p06_dual_write import CASE as DUAL_WRITE
 from bench.cases.p06_dual_write import Writer
 from bench.cases.p07_derivation import CASE as DERIVATION
 from bench.cases.p08_aggregation import CASE as AGGREGATION
+from bench.cases.p12_memory import CASE as MEMORY
 from bench.live_writer import Writing, writing
 from controlpanel import embedded
 from controlpanel.embedded_databases import TargetUrls
@@ -186,6 +187,26 @@ def test_phases_with_nothing_to_do_are_done_by_a_real_worker(small: world.World)
     with psycopg.connect(small.urls.dsn) as conn:
         made = conn.execute("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'empty_source_%'").fetchone()
     assert made == (1,)
+
+
+def test_memory_is_that_of_real_processes_which_copied_and_sent_everything(small: world.World) -> None:
+    results = of(small, "P12")
+    assert [result.line.id for result in results] == ["P12.copy", "P12.verify", "P12.web"]
+    for result in results:
+        assert result.ours > 10
+        assert result.baseline > 10
+    with psycopg.connect(small.urls.dsn) as conn:
+        left = conn.execute("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'phasegate%'").fetchone()
+    assert left == (0,)
+
+
+def test_a_log_that_did_not_come_whole_is_not_measured(small: world.World) -> None:
+    with MEMORY.open(replace(small, rows=10)) as ways:
+        with psycopg.connect(small.databases.url("postgres", f"{small.urls.dbname}_control")) as conn:
+            conn.execute("SET session_replication_role = replica")
+            conn.execute("DELETE FROM migration_runs_logline WHERE id % 2 = 0")
+        with pytest.raises(UnlikeError, match="of 10 log lines 5 came"):
+            ways["P12.web"].ours()
 
 
 @NEEDED
