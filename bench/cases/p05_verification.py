@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 
 from bench import world as worlds
@@ -14,7 +16,11 @@ from bench.peers import installed, reladiff_cli
 from bench.peers.reladiff_cli import Algorithm
 from bench.world import HISTORY_START, World
 from migration_runs.engine.move import verification
+from migration_runs.engine.move.chunks import Bound
 from migration_runs.engine.outcome import Verification
+
+DAY = 1440
+"""Minutes of a day."""
 
 ALTERED = 100
 ALTERED_BY = 1e-9
@@ -31,6 +37,7 @@ class Verify(Case):
         Line("P5.hashdiff", WHAT, "reladiff -a hashdiff", 1 / 9),
         Line("P5.joindiff", WHAT, "reladiff -a joindiff", 1 / 3),
         Line("P5.except", WHAT, "EXCEPT ALL, both ways", None),
+        Line("P5.day", "verification of one day", "verification of all days", 1 / 50),
         Line("P5.counts", WHAT, "two counts, blind to values", None),
     )
 
@@ -60,10 +67,30 @@ class Verify(Case):
             if not self.lacking(world):
                 others |= {line: partial(_reladiff, world, name) for line, name in RELADIFF.items()}
             world.settle()
+            day = partial(_day, world, run.job.run_uid)
             note = partial(_in_words, _found_altered(world, {"ours": ours, **others}))
-            yield {line: Ways(ours, way, note=partial(note, line)) for line, way in others.items()}
+            yield {
+                **{line: Ways(ours, way, note=partial(note, line)) for line, way in others.items()},
+                "P5.day": Ways(ours=day, baseline=ours),
+            }
             world.execute("reladiff_remove")
         world.empty_target()
+
+
+def _day(world: World, run_uid: uuid.UUID) -> Measured:
+    """A day in the middle of history, or all of it where that is shorter."""
+    start = HISTORY_START + timedelta(minutes=max(world.rows - DAY, 0) // 2)
+    lo, hi = (_bound(start + timedelta(minutes=minutes)) for minutes in (-1, DAY - 1))
+    started = time.perf_counter()
+    found = verification.verify_range(world.urls.runner_url, world.plan, run_uid, lo=lo, hi=hi)
+    seconds = time.perf_counter() - started
+    if found.source_rows != min(DAY, world.rows):
+        raise UnlikeError(f"a day has {DAY} bars, {found.source_rows} were compared")
+    return Measured.time(seconds, _differing(found))
+
+
+def _bound(minute: datetime) -> Bound:
+    return (minute.isoformat(),)
 
 
 def _differing(found: Verification) -> tuple[int, int]:
