@@ -104,12 +104,12 @@ class _Trail:
         if self._digest:
             return
         broken = self._events // 2
-        self._reader.ask(do="fill", dsn=self._dsn, events=self._events, copy=str(self._copy))
-        self._reader.ask(do="break_one", dsn=self._dsn, seq=broken)
+        actor = self._reader.ask(do="fill", dsn=self._dsn, events=self._events, copy=str(self._copy))
+        self._reader.ask(do="rewrite", dsn=self._dsn, seq=broken, actor="somebody else")
         _, events, intact = self._reader.ask(do="verify")
         if intact or events != broken - 1:
             raise UnlikeError(f"event {broken} was changed, and the verification found {events} whole events")
-        self._reader.ask(do="fill", dsn=self._dsn, events=self._events, copy=str(self._copy))
+        self._reader.ask(do="rewrite", dsn=self._dsn, seq=broken, actor=actor)
         with self._copy.open("rb") as file:
             self._digest = hashlib.file_digest(file, "sha256").hexdigest()
 

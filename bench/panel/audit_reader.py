@@ -20,12 +20,13 @@ from migration_runs.runbook.plan import canonical_json  # noqa: E402
 from migration_runs.services import audit  # noqa: E402
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
+ACTOR = "worker-1@host"
 
 
-def fill(dsn: str, events: int, copy: str) -> int:
+def fill(dsn: str, events: int, copy: str) -> str:
     """Write a chain of so many events past the triggers, and what each hash is over to the file ``copy``.
 
-    Returns the size of the file.
+    Returns who every event says did it.
     """
     with (
         psycopg.connect(dsn) as conn,
@@ -45,7 +46,7 @@ def fill(dsn: str, events: int, copy: str) -> int:
                 )  # fmt: skip
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("VACUUM (ANALYZE) public.migration_runs_auditevent")
-    return Path(copy).stat().st_size
+    return ACTOR
 
 
 def _chain(events: int) -> Iterator[AuditEvent]:
@@ -54,7 +55,7 @@ def _chain(events: int) -> Iterator[AuditEvent]:
         event = AuditEvent(
             seq=seq,
             at=START + timedelta(microseconds=seq * 1_234_567),
-            actor="worker-1@host",
+            actor=ACTOR,
             actor_how="worker",
             action="phase.finish",
             object=f"phase {seq % 9 + 1} of dxy_1m-{seq // 9}",
@@ -81,13 +82,13 @@ def verify() -> tuple[float, int, bool]:
     return time.perf_counter() - started, found.events, found.intact
 
 
-def break_one(dsn: str, seq: int) -> bool:
-    """Change an event behind the triggers' back."""
+def rewrite(dsn: str, seq: int, actor: str) -> bool:
+    """Change who an event says did it, behind the triggers' back."""
     with psycopg.connect(dsn) as conn:
         conn.execute("SET session_replication_role = replica")
-        conn.execute("UPDATE public.migration_runs_auditevent SET actor = 'x' WHERE seq = %s", [seq])
+        conn.execute("UPDATE public.migration_runs_auditevent SET actor = %s WHERE seq = %s", [actor, seq])
     return True
 
 
 if __name__ == "__main__":
-    serving.serve({"fill": fill, "verify": verify, "break_one": break_one})
+    serving.serve({"fill": fill, "verify": verify, "rewrite": rewrite})
