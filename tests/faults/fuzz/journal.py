@@ -26,6 +26,8 @@ class Write:
     end: float
     tx: int
     order: int
+    how: str = ""
+    """Side, isolation level, verb and stage: what is told of it in a verdict."""
 
 
 @dataclass
@@ -44,13 +46,15 @@ class Journal:
         for n, row in rows.items():
             self.writes[n].append(Write(token=row[0], begin=-math.inf, end=-math.inf, tx=0, order=0))
 
-    def committed(self, tx: int, effects: Iterable[tuple[int, float, list[Effect]]], *, end: float) -> None:
-        """A transaction of these statements (order, begin, what each wrote) was answered at ``end``."""
+    def committed(
+        self, tx: int, effects: Iterable[tuple[int, float, str, list[Effect]]], *, end: float
+    ) -> None:
+        """A transaction of these statements (order, begin, how, what each wrote) was answered at ``end``."""
         with self._lock:
             self.transactions += 1
-            for order, begin, written in effects:
+            for order, begin, how, written in effects:
                 for n, token in written:
-                    self.writes[n].append(Write(token=token, begin=begin, end=end, tx=tx, order=order))
+                    self.writes[n].append(Write(token, begin, end, tx, order, how))
 
     def rolled_back(self, tokens: Iterable[str], *, error: str | None, refused: bool = False) -> None:
         """A transaction came to nothing; ``error`` is the SQLSTATE that ended it, if one did."""

@@ -73,7 +73,7 @@ def holds(journal: Journal, rows: Mapping[int, Row], *, side: str) -> Iterator[V
             if found is not None and found != forms.row_of(found[0]):
                 yield Violation("torn", f"{side} {n} is {found}, not the row that {found[0]} wrote")
             continue
-        words = f"{side} {n} is {token}, last written {_told(possible)}"
+        words = f"{side} {n} is {token}, written at last: {_told(journal.writes.get(n, []))}"
         if token is None:
             kind = "lost"
         elif token in journal.undone:
@@ -93,7 +93,13 @@ def alike(source: Mapping[int, Row], target: Mapping[int, Row]) -> Iterator[Viol
 
 
 def _told(writes: Sequence[Write]) -> str:
-    return ", ".join(f"{one.token} in transaction {one.tx}" for one in writes[:4]) or "never"
+    """The latest writes, each with its interval in seconds before the end of the last."""
+    latest = sorted(writes, key=lambda one: one.end)[-6:]
+    return "; ".join(
+        f"{one.token} by {one.how or 'history'} (tx {one.tx}.{one.order}, "
+        f"{latest[-1].end - one.begin:.3f} to {latest[-1].end - one.end:.3f} s before)"
+        for one in latest
+    )
 
 
 def _shown(row: Row | None) -> str:

@@ -157,13 +157,14 @@ class Writer(threading.Thread):
     def _transact(self, stage: Stage) -> None:
         rng = self._random.setdefault(stage.name, random.Random(f"{self._seed}/{self._number}/{stage.name}"))
         side: Side = "source" if rng.random() < stage.old else "target"
-        self._conn.isolation_level = rng.choice(LEVELS)
+        level = rng.choice(LEVELS)
+        self._conn.isolation_level = level
         count = 1 if rng.random() < 0.4 else rng.randrange(2, 5)
         gives_up = rng.random() < 0.08
         plan = [self._planned(rng, stage) for _ in range(count)]
         if rng.random() < 0.04:  # a session that holds its locks for long, and an old snapshot
             plan[0] = (*plan[0][:2], rng.uniform(0.05, 0.3))
-        effects: list[tuple[int, float, list[Effect]]] = []
+        effects: list[tuple[int, float, str, list[Effect]]] = []
         tokens = [action.token for action, _, _ in plan]
         try:
             for order, (action, saved, pause) in enumerate(plan):
@@ -173,7 +174,8 @@ class Writer(threading.Thread):
                         self._speech[side].act(self._conn, action)
                     self._journal.taken_back(action.token)
                 else:
-                    effects.append((order, begin, self._speech[side].act(self._conn, action)))
+                    how = f"{action.verb} {side} {level.name} {stage.name}"
+                    effects.append((order, begin, how, self._speech[side].act(self._conn, action)))
                 time.sleep(pause)
             if side in stage.guarded and not self._mirrored(side):
                 self._conn.rollback()
