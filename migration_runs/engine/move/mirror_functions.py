@@ -159,23 +159,27 @@ def _collect(shape: Shape, direction: Direction, tables: tuple[str, ...], *, ret
 
 
 def _is_gone(shape: Shape) -> sql.Composed:
+    # The very row, not its key alone: a transaction with an older snapshot may bring the key back to life in
+    # another row and not see the entry that it should forget. Where rows are deleted, key and row are one.
+    identity = (
+        sql.SQL("{} = {}").format(columns.column("g", name), columns.column("r", of.name))
+        for of, name in zip(shape.identity, shape.identity_names, strict=True)
+    )
     # OFFSET 0: a lookup by key for each row, however long the list has become since the plan was made.
     return sql.SQL("EXISTS (SELECT FROM {} AS g WHERE {} OFFSET 0)").format(
-        shape.gone, columns.key_match(shape, "g", None, "r", "source")
+        shape.gone, columns.both([columns.key_match(shape, "g", None, "r", "source"), *identity])
     )
 
 
 def _forget_gone(shape: Shape) -> sql.Composed:
-    """A key that the application brings to life in the source is no longer one that this run retired.
+    """A key that the application brought to life in the source is no longer one that this run retired.
 
-    Keys that lived before are on no list of retired ones, so only those that live now are met.
+    Nor is one whose living row it takes away: had the run retired that row, the key would not be met here.
     """
     forget = sql.SQL("DELETE FROM {} AS g USING {} WHERE {}").format(
         shape.gone, _parameters(shape), columns.key_match(shape, "g", None, "k", None)
     )
-    return sql.SQL("IF TG_OP <> 'DELETE' THEN\n        {};\n    END IF;").format(
-        _planned_anew(shape, forget, "keys")
-    )
+    return sql.SQL("{};").format(_planned_anew(shape, forget, "keys"))
 
 
 def _note(shape: Shape, keys: sql.Composable) -> sql.Composed:

@@ -36,8 +36,7 @@ from migration_runs.exceptions import EngineError, StepFailed
 from migration_runs.runbook.steps import StepBase
 
 LAST_ROWS = 200
-"""So many rows at most are left to the last transaction, for which readers and writers have to wait."""
-
+MOST_LAST_ROWS = 10_000
 MOST_PASSES = 20
 EXAMPLES = 10
 
@@ -48,6 +47,15 @@ class Retired:
 
     rows: int
     passes: int
+
+
+def last_rows(number: int) -> int:
+    """So many rows at most pass ``number`` (from 1) leaves to the last transaction, while all others wait.
+
+    More with every pass: where the application writes faster than a pass works, no pass would ever get below
+    a fixed number, and the step would never end.
+    """
+    return min(LAST_ROWS << (number - 1), MOST_LAST_ROWS)
 
 
 Applied = Callable[[psycopg.Connection[Any], Retired], None]
@@ -85,12 +93,13 @@ class _Cleanup:
         for number in range(1, MOST_PASSES + 1):
             retired = self._pass(total)
             self._drain()
-            left = self._left(LAST_ROWS + 1)
-            if left <= LAST_ROWS:
+            most = last_rows(number)
+            left = self._left(most + 1)
+            if left <= most:
                 done = self._finish(number, applied)
                 if done is not None:
                     return done
-            if retired == 0 and left > LAST_ROWS:
+            if retired == 0 and left > most:
                 break
         raise self._unproven(MOST_PASSES)
 
@@ -151,7 +160,8 @@ class _Cleanup:
                     statement_s=self._step.statement_timeout_s,
                     to_drop=True,
                 )
-                if self._left(LAST_ROWS + 1) > LAST_ROWS:
+                most = last_rows(number)
+                if self._left(most + 1) > most:
                     return None
                 drain.settle_locked(self._conn, self._shape)
                 self._conn.execute(self._say.retire(None, None))

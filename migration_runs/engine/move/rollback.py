@@ -41,11 +41,11 @@ from migration_runs.engine.outcome import Verification
 from migration_runs.exceptions import StepFailed
 from migration_runs.runbook.steps import StepBase
 
-LAST_ROWS = retire.LAST_ROWS
 MOST_PASSES = 20
 EXAMPLES = 10
-ECHO = "SELECT set_config('phasegate.origin', 'target:0', true)"
-"""Tells forward's triggers that what follows in this transaction comes from the target."""
+ECHO = "SELECT set_config('phasegate.origin', 'target:0:unlocked', true)"
+"""Tells forward's triggers that what follows in this transaction comes from target rows that are not locked:
+the application may have written them meanwhile, and has the word."""
 
 PATIENCE_S = 20.0
 """How long a worker waits for older transactions before it gives itself back."""
@@ -249,12 +249,13 @@ class _TakingOff(_Rollback):
         if self._job.plan.data_decision == "keep":
             return self._finish(0, undone)
         deleted = 0
-        for _ in range(MOST_PASSES):
+        for number in range(1, MOST_PASSES + 1):
             self._drain()
             now = self._walk_target("deleting copies", self._delete, total=0)
             deleted += now
-            left = len(self._conn.execute(self._say.left(limit=LAST_ROWS + 1)).fetchall())
-            if left <= LAST_ROWS:
+            most = retire.last_rows(number)
+            left = len(self._conn.execute(self._say.left(limit=most + 1)).fetchall())
+            if left <= most:
                 return self._finish(deleted, undone)
             if now == 0:
                 break

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import errors
 
 from migration_runs.engine import ledger
 from migration_runs.engine.job import Job, Reporter
@@ -22,6 +23,9 @@ from migration_runs.engine.move.names import Shape
 from migration_runs.exceptions import StepFailed, StopRequested
 
 Place = TypeVar("Place")
+
+GIVES_WAY = (*YIELDS, errors.UniqueViolation)
+"""A key that the application brings to life just when the piece does is there: the next try sees it."""
 
 
 def walk(
@@ -66,13 +70,13 @@ def walk(
                 conn.execute("SET LOCAL enable_seqscan = off")
                 hi = end(lo, size.rows)
                 rows = work(lo, hi)
-        except YIELDS as error:
+        except GIVES_WAY as error:
             yields += weight(error)
             if yields >= MOST_YIELDS:
                 raise StepFailed(
                     f"{what} gave way {yields} times in a row: {error.diag.message_primary}",
                     kept="every piece that was done",
-                    next_step="find the session that holds the lock (pg_locks), then retry",
+                    next_step="find the session that holds the lock (pg_locks) or the row, then retry",
                 ) from error
             size.yielded()
             look("giving way to the application: a row or the table is locked")
