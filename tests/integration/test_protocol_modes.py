@@ -162,6 +162,25 @@ def test_a_straggler_whose_snapshot_is_older_than_the_retirement_is_heard(
     assert world.rows(BARS) == ([(2,)] if safe else [(5,), (2,)])
 
 
+def test_where_rows_are_deleted_such_a_straggler_leaves_its_row_in_the_target(target: TargetUrls) -> None:
+    """Documented, not prevented: the row that comes back has the identity of the one that was retired."""
+    world = worlds.orders_like(target)
+    shape = world.switch_on("forward", "reverse")
+    insert = "INSERT INTO shop.old_order VALUES (1, 'a', {}, now())"
+    with world.app() as app, world.app(autocommit=False) as late:
+        app.execute(insert.format(1).encode())
+        change_mode(world, shape, "forward", "retire")
+        change_mode(world, shape, "reverse", "update_only")
+        late.isolation_level = IsolationLevel.REPEATABLE_READ
+        late.execute("SELECT FROM shop.new_order")
+        retire(world, shape)
+        late.execute(insert.format(5).encode())
+        late.commit()
+        app.execute("DELETE FROM shop.old_order")
+        settle(world)
+    assert world.rows("SELECT amount::int FROM shop.new_order") == [(5,)]
+
+
 def test_a_rollback_revives_this_runs_rows_with_their_identity_and_no_others(target: TargetUrls) -> None:
     world, shape = ready(target)
     with world.app() as app:
