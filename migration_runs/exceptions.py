@@ -72,7 +72,12 @@ class StepFailed(EngineError):
 
 
 class TargetUnavailable(EngineError):
-    """The target cannot be reached or refuses the log-in."""
+    """The target cannot be reached or refuses the log-in.
+
+    ``passing`` says that this may end by itself, as a restart does; a wrong password does not.
+    """
+
+    passing = False
 
 
 class Fenced(EngineError):

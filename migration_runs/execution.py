@@ -13,7 +13,7 @@ from functools import partial
 import psycopg
 
 from migration_runs import work
-from migration_runs.engine import cancel, connection, fingerprint, runner
+from migration_runs.engine import attempts, cancel, connection, fingerprint, runner
 from migration_runs.engine.job import Job
 from migration_runs.engine.outcome import Outcome
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
@@ -91,7 +91,7 @@ def _work(phase: PhaseRun, *, token: int, worker: str, reporter: ControlReporter
         if phase.state == PhaseState.UNDOING:
             return runner.undo_phase(job, reporter), ""
         outcome = runner.run_phase(job, reporter)
-        return outcome, _schema_digest(job) if outcome.status == "finished" else ""
+        return outcome, _schema_digest(job, reporter) if outcome.status == "finished" else ""
     except (Fenced, LeaseLost):
         raise
     except EngineError as error:
@@ -127,10 +127,14 @@ def _given_up() -> Outcome:
     )
 
 
-def _schema_digest(job: Job) -> str:
+def _schema_digest(job: Job, reporter: ControlReporter) -> str:
     """What the phase has made of the schema: only a deviation from it counts as drift later."""
-    with connection.connect_job(job) as conn:
-        return fingerprint.fingerprint(conn, job.plan)
+
+    def read() -> str:
+        with connection.connect_job(job) as conn:
+            return fingerprint.fingerprint(conn, job.plan)
+
+    return attempts.through_outages(read, reporter)
 
 
 def _unknown_schema(error: psycopg.Error) -> Outcome:

@@ -10,12 +10,22 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg
 
 from migration_runs.engine.job import Reporter
 from migration_runs.engine.script import SqlFailed
-from migration_runs.exceptions import StepFailed, StopRequested, TargetUnavailable
+from migration_runs.exceptions import (
+    EngineError,
+    Fenced,
+    LeaseLost,
+    StepFailed,
+    StopRequested,
+    TargetUnavailable,
+)
+
+T = TypeVar("T")
 
 LOCK_NOT_AVAILABLE = "55P03"
 YIELDED = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})  # and deadlock, serialization failure
@@ -25,7 +35,26 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 MOST_LOSSES = 5
 OUTAGE_S = 60.0
-"""How long a target that went away in the middle of a step is waited for."""
+"""How long a target that went away is waited for."""
+
+
+def through_outages(
+    work: Callable[[], T], reporter: Reporter, *, step: str = "", stoppable: bool = False
+) -> T:
+    """``work``, from its beginning again while the target is away: for what may be done twice.
+
+    Raises what :meth:`Attempts.pause_after` raises, and the error of ``work`` that is final.
+    """
+    tries = Attempts(reporter, step, holders=str, stoppable=stoppable)
+    while True:
+        try:
+            return work()
+        except (Fenced, LeaseLost, StopRequested):
+            raise
+        except (EngineError, psycopg.Error) as error:
+            reporter.beat()
+            if not tries.pause_after(error):
+                raise
 
 
 @dataclass
@@ -42,6 +71,7 @@ class Attempts:
     yields: int = 0
     losses: int = 0
     lost_at: float | None = None
+    away_since: float | None = None
 
     def pause_after(self, error: Exception) -> bool:
         """Pause, and True, when the step should be tried again; False when the error is final.
@@ -53,7 +83,8 @@ class Attempts:
         if code in YIELDED:
             reason, pause = self._yield(code, error)
         elif self._is_outage(error):
-            reason, pause = "the target went away", 1.0
+            reason = str(error) if isinstance(error, TargetUnavailable) else "the target went away"
+            pause = 1.0
         else:
             return False
         pause *= random.uniform(0.5, 1.5)  # noqa: S311  (jitter, so that two that collided part)
@@ -76,15 +107,17 @@ class Attempts:
         return reason, min(FIRST_PAUSE_S * 2 ** (self.yields - 1), LONGEST_PAUSE_S)
 
     def _is_outage(self, error: Exception) -> bool:
-        """Whether the target went away in mid-step and may still be waited for."""
+        """Whether the target went away and may still be waited for."""
         now = time.monotonic()
         if is_lost(error):
             self.losses += 1
-            self.lost_at = now
+            self.lost_at = self.away_since = now
             return self.losses <= MOST_LOSSES
-        if self.lost_at is None or not isinstance(error, TargetUnavailable):
+        if not isinstance(error, TargetUnavailable) or (self.away_since is None and not error.passing):
             return False
-        return now - self.lost_at <= OUTAGE_S
+        if self.away_since is None:
+            self.away_since = now
+        return now - self.away_since <= OUTAGE_S
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -67,6 +67,14 @@ _REASONS: tuple[tuple[str, str], ...] = (
 )
 
 
+UNREACHABLE = "the target cannot be reached"
+PASSING = frozenset({
+    UNREACHABLE, "nothing listens at the target's address", "the target has no connection left",
+    "the target is starting up", "the target is shutting down", "the target recovers from a crash",
+})  # fmt: skip
+"""What a restart, a crash or a crowd of clients looks like: worth another try."""
+
+
 def application_name(run_uid: uuid.UUID, worker: str) -> str:
     """``phasegate/<first 8 digits of the run>/<worker>``, cut to the 63 bytes that are kept."""
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in worker)
@@ -97,11 +105,14 @@ def connect(url: str, *, application_name: str, autocommit: bool = True) -> psyc
     try:
         return psycopg.connect(**wanted, autocommit=autocommit)  # type: ignore[arg-type]
     except psycopg.OperationalError as error:
-        raise TargetUnavailable(
-            f"{_reason(str(error))} ({place})",
+        reason = _reason(str(error))
+        unavailable = TargetUnavailable(
+            f"{reason} ({place})",
             kept="nothing was changed",
             next_step="check that the target is up and its URL is right, then retry",
-        ) from None
+        )
+        unavailable.passing = reason in PASSING
+        raise unavailable from None
 
 
 def connect_job(job: Job) -> psycopg.Connection[Any]:
@@ -117,4 +128,4 @@ def _reason(said: str) -> str:
     for words, reason in _REASONS:
         if words in said:
             return reason
-    return "the target cannot be reached"
+    return UNREACHABLE

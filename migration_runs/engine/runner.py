@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import attempts, clock, connection, dump_gate, ledger, lock_holders
+from migration_runs.engine import attempts, bookkeeping, connection, dump_gate, ledger, lock_holders
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.ledger import LedgerStep
 from migration_runs.engine.outcome import Outcome, StepPreview, StepResult
@@ -22,9 +22,6 @@ from migration_runs.exceptions import EngineError, Fenced, LeaseLost, StopReques
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import ConfirmStep, ObserveStep, Step
 from migration_runs.states import StepState
-
-CLOCK_PHASES = frozenset({1, 8, 9})
-"""At the start of these the target's clock must run at the plan's speed, whatever the runbook asserts."""
 
 WAS_APPLIED = "undo_of_applied"
 """Kept in the ledger's details when undoing begins: whether the step was applied, or only begun."""
@@ -39,13 +36,11 @@ def run_phase(job: Job, reporter: Reporter) -> Outcome:
     Fenced and LeaseLost: then another worker has the phase, and nothing may be recorded of this one.
     """
     try:
-        with connection.connect_job(job) as conn:
-            ledger.ensure(conn, job)
-            known = _known(conn, job)
-            if job.phase in CLOCK_PHASES and not known:
-                clock.assert_speed(conn, job.plan)
+        known = bookkeeping.take_up(job, reporter)
     except (Fenced, LeaseLost):
         raise
+    except StopRequested:
+        return Outcome(status="paused")
     except (EngineError, psycopg.Error) as error:
         return _failed(error, None)
     for step in job.plan.runbook.phase(job.phase).steps:
@@ -68,11 +63,7 @@ def undo_phase(job: Job, reporter: Reporter) -> Outcome:
     Undoing is not paused between steps: half a rollback is nobody's wish. Errors as in :func:`run_phase`.
     """
     try:
-        with connection.connect_job(job) as conn:
-            if not ledger.installed(conn):
-                return Outcome(status="finished")
-            ledger.ensure(conn, job)
-            known = _known(conn, job)
+        known = bookkeeping.take_up_undo(job, reporter)
     except (Fenced, LeaseLost):
         raise
     except (EngineError, psycopg.Error) as error:
@@ -136,12 +127,12 @@ def _run_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep | None
     reporter.step(step.key, StepState.RUNNING)
     try:
         if not begun:
-            _mark(job, ledger.mark_intent, step, {})
+            bookkeeping.mark(job, reporter, ledger.mark_intent, step, {})
         result = _tried(ctx, _behind_dumps(kind.apply, kind.waits_for_dumps(undo=False)), "applied")
         if result.waiting is not None:
             reporter.step(step.key, StepState.WAITING, result=record(result))
             return Outcome(status="waiting", step=step.key, waiting=result.waiting)
-        _finish(job, step, "applied", result)
+        bookkeeping.finish(job, reporter, step, "applied", result)
     except (Fenced, LeaseLost):
         raise
     except StopRequested:
@@ -166,12 +157,12 @@ def _undo_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep) -> O
     reporter.step(step.key, StepState.UNDOING)
     try:
         if found.state != "undoing":
-            _mark(job, ledger.mark_undoing, step, details)
+            bookkeeping.mark(job, reporter, ledger.mark_undoing, step, details)
         result = _tried(ctx, _behind_dumps(kind.undo, kind.waits_for_dumps(undo=True)), "undone")
         if result.waiting is not None:
             reporter.step(step.key, StepState.WAITING, result=record(result))
             return Outcome(status="waiting", step=step.key, waiting=result.waiting)
-        _finish(job, step, "undone", result)
+        bookkeeping.finish(job, reporter, step, "undone", result)
     except (Fenced, LeaseLost):
         raise
     except StopRequested:
@@ -219,25 +210,6 @@ def _tried(ctx: StepContext, work: Work, goal: ledger.LedgerState) -> StepResult
             ctx = dataclasses.replace(ctx, begun=True)
 
 
-def _finish(job: Job, step: Step, goal: ledger.LedgerState, result: StepResult) -> None:
-    """Write that the step is done, unless its own transaction has."""
-    with connection.connect_job(job) as conn:
-        found = ledger.step(conn, job.run_uid, job.phase, step.key)
-        if found is not None and found.state == goal:
-            return
-        details = record(result)
-        mark = ledger.mark_applied
-        if goal == "undone":
-            mark, details = ledger.mark_undone, {**(found.details if found else {}), "undone": details}
-        with ledger.fenced(conn, job):
-            mark(conn, job, phase=job.phase, step_key=step.key, details=details)
-
-
-def _mark(job: Job, mark: Callable[..., None], step: Step, details: dict[str, Any]) -> None:
-    with connection.connect_job(job) as conn, ledger.fenced(conn, job):
-        mark(conn, job, phase=job.phase, step_key=step.key, details=details)
-
-
 def _context(
     job: Job,
     reporter: Reporter,
@@ -257,10 +229,6 @@ def _context(
         applied=applied,
         details=details,
     )
-
-
-def _known(conn: psycopg.Connection[Any], job: Job) -> dict[str, LedgerStep]:
-    return {step.step_key: step for step in ledger.applied(conn, job.run_uid) if step.phase == job.phase}
 
 
 def _look(ctx: StepContext) -> LedgerStep | None:

@@ -13,12 +13,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine import attempts, connection, ledger, runner
+from migration_runs.engine import attempts, bookkeeping, connection, ledger, runner
 from migration_runs.engine.job import Job
 from migration_runs.exceptions import Fenced, LeaseLost
 from migration_runs.states import StepState
@@ -264,6 +265,85 @@ def test_a_session_that_is_ended_is_replaced_and_the_step_done_once(target: Targ
     assert outcome.status == "finished", outcome.error
     assert any("the target went away" in line for line in memory.logs)
     assert effects(target) == ["a"]
+
+
+def _let_nobody_in(target: TargetUrls, *, limit: int = 0) -> None:
+    """As a restart does, but for superusers; ``limit=-1`` is the end of it."""
+    with psycopg.connect(target.dsn, autocommit=True) as conn:
+        conn.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT {limit}".encode())
+
+
+def _back_after_two_looks(target: TargetUrls, memory: Memory) -> None:
+    looks = [0]
+
+    def look() -> None:
+        looks[0] += 1
+        if looks[0] == 2:
+            _let_nobody_in(target, limit=-1)
+
+    memory.on_beat = look
+
+
+def test_a_target_that_is_away_when_a_phase_is_taken_up_is_waited_for(target: TargetUrls) -> None:
+    job = stepping.job(plans.plan({3: [plans.sql_step("a", effect("a"), undo=effect("undone a"))]}), target)
+    for carry_out in (runner.run_phase, runner.undo_phase):
+        memory = Memory()
+        _let_nobody_in(target)
+        _back_after_two_looks(target, memory)
+        outcome = carry_out(job, memory)
+        assert outcome.status == "finished", outcome.error
+        assert any("the target has no connection left" in line for line in memory.logs)
+    assert effects(target) == ["a", "undone a"]
+
+
+@pytest.mark.parametrize("state", [StepState.RUNNING, StepState.DONE])
+def test_a_target_that_is_away_between_two_steps_is_waited_for(target: TargetUrls, state: StepState) -> None:
+    """Away just before the intent of the first step is written, and just before that of the second."""
+    steps = [plans.sql_step("a", effect("a")), plans.sql_step("b", effect("b"))]
+    job, memory = stepping.job(plans.plan({3: steps}), target), Memory()
+
+    def away(key: str, reached: StepState) -> None:
+        if (key, reached) == ("a", state):
+            _let_nobody_in(target)
+            _back_after_two_looks(target, memory)
+
+    memory.on_step = away
+    outcome = runner.run_phase(job, memory)
+    assert outcome.status == "finished", outcome.error
+    assert effects(target) == ["a", "b"]
+
+
+def test_a_target_that_is_away_when_a_step_is_to_be_called_done_is_waited_for(
+    target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, memory = stepping.job(plans.plan({3: [plans.sql_step("a", effect("a"))]}), target), Memory()
+    finish = bookkeeping.finish
+
+    def away(*args: Any) -> None:
+        _let_nobody_in(target)
+        _back_after_two_looks(target, memory)
+        finish(*args)
+
+    monkeypatch.setattr(bookkeeping, "finish", away)
+    assert runner.run_phase(job, memory).status == "finished"
+    assert effects(target) == ["a"]
+
+
+def test_a_phase_may_be_stopped_while_its_target_is_away(target: TargetUrls) -> None:
+    job, memory = stepping.job(plans.plan({3: [plans.sql_step("a", effect("a"))]}), target), Memory(stop=True)
+    _let_nobody_in(target)
+    assert runner.run_phase(job, memory).status == "paused"
+
+
+def test_a_target_that_stays_away_fails_the_phase(
+    target: TargetUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "OUTAGE_S", 1.0)
+    _let_nobody_in(target)
+    _, memory, outcome = stepping.run(plans.plan({3: [plans.sql_step("a", effect("a"))]}), target)
+    assert outcome.status == "failed"
+    assert "the target has no connection left" in outcome.error
+    assert len(memory.logs) >= 1
 
 
 def test_a_target_that_cannot_be_reached_fails_with_the_reason_and_without_the_url(

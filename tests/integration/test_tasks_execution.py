@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from migration_runs import beside, execution
-from migration_runs.engine import connection
+from migration_runs.engine import attempts, connection
 from migration_runs.exceptions import IllegalMove, LeaseLost
 from migration_runs.models import AuditEvent, LogLine, PhaseRun, Run, StepRun
 from migration_runs.reporting import outlast
@@ -92,6 +92,7 @@ def test_a_worker_without_the_targets_url_fails_the_phase_and_names_the_variable
 def test_an_unreachable_target_fails_the_phase_without_showing_its_password(
     control_db: ControlUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(attempts, "OUTAGE_S", 1.0)
     monkeypatch.setitem(settings.TARGETS, "bars", "postgresql://phasegate_runner:geheim@127.0.0.1:1/nowhere")
     phase = runs.run_in_phase(plans.plan())
     assert execution.execute(phase.pk)
