@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from celery import Celery, signals
+from celery import Celery, schedules, signals
 
 QUEUES = ("runs", "chunks", "checks", "verification")
 
 BEAT_NOTE = Path(tempfile.gettempdir()) / "phasegate-beat"
 """Touched by beat for each message that the broker has taken; its health check looks at the time."""
+
+STARTED = (datetime.now(UTC), time.monotonic())
+
+
+def steady_now() -> datetime:
+    """The time by a clock that nobody sets: one that goes back an hour would silence beat for an hour."""
+    return STARTED[0] + timedelta(seconds=time.monotonic() - STARTED[1])
+
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
 
@@ -33,7 +43,7 @@ def _schedule(sender: Celery, **_: object) -> None:
     period: float = settings.SWEEP_SECONDS
     sender.conf.beat_schedule["sweep"] = {
         "task": "migration_runs.tasks.sweep",
-        "schedule": period,
+        "schedule": schedules.schedule(period, nowfun=steady_now, app=sender),
         # Those that nobody took pile up only so far. Generous, since the clocks of hosts may differ.
         "options": {"queue": "checks", "expires": max(period, 300.0)},
     }

@@ -45,7 +45,7 @@ def beat() -> str | None:
     """What is wrong with beat on this host, or None: it notes each message that the broker has taken."""
     from controlpanel.celery import BEAT_NOTE, app  # noqa: PLC0415 - as above
 
-    periods = [entry["schedule"] for entry in app.conf.beat_schedule.values()]
+    periods = [entry["schedule"].run_every.total_seconds() for entry in app.conf.beat_schedule.values()]
     allowed = 3 * max(periods) + TIMEOUT_SECONDS
     try:
         age = time.time() - BEAT_NOTE.stat().st_mtime

@@ -229,6 +229,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **CELERY_TASK_PUBLISH_RETRY_POLICY,
 }
 CELERY_TIMEZONE = "UTC"
+# Beat has nothing to remember: a file with the time of its last message would outlast a clock that was wrong.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 # -- logs: to standard error, one line each; no module logs a URL or a secret
 

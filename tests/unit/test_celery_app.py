@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
+import time
 
+import pytest
+from celery import beat
+from celery.app.base import Celery
+from django.conf import settings
+
+from controlpanel.celery import app
 from tests.processes import CHECKOUT
 
 ASK = """
@@ -32,3 +40,18 @@ def test_a_process_without_a_worker_sends_through_the_projects_application_from_
         check=True,
     )
     assert done.stdout.splitlines() == ["phasegate runs", "phasegate runs"]
+
+
+def test_beat_goes_on_when_its_hosts_clock_goes_back_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = dt.timedelta(hours=1)
+    real = Celery.now
+    monkeypatch.setattr(Celery, "now", lambda self: real(self) + hour)
+    schedule = app.conf.beat_schedule["sweep"]["schedule"]
+    sweep = beat.ScheduleEntry(name="sweep", task="sweep", schedule=schedule, app=app)
+    monkeypatch.setattr(Celery, "now", real)
+    time.sleep(settings.SWEEP_SECONDS)
+    assert sweep.is_due().is_due
+
+
+def test_beat_keeps_no_file_with_times_of_a_clock_that_may_have_been_wrong() -> None:
+    assert app.conf.beat_scheduler == "celery.beat:Scheduler"
