@@ -209,7 +209,10 @@ def _watched(run: str) -> dict[str, object]:
 
 
 def _break(at: Situation, rows: list[DueCheck], *, actor: Actor, what: str) -> None:
-    """The run is held; the window, if it was open and theirs, ends."""
+    """The window, if it was open and theirs, ends; the run is held, unless nobody watches it any more.
+
+    A phase that failed while the check was made is held by nobody, but its retry needs a fresh window.
+    """
     audit.append(
         actor=actor,
         run=at.run,
@@ -217,11 +220,10 @@ def _break(at: Situation, rows: list[DueCheck], *, actor: Actor, what: str) -> N
         object=f"round {rows[0].round} of {at.run.name}",
         detail={"checks": sorted({row.check_key for row in rows}), "reason": what},
     )
-    if not is_watched(at):
-        return
     if at.window is not None and at.window.pk == rows[0].window_id:
         end_window(at, reason=what, actor=actor)
-    holding.hold(at, kind=holding.HoldKind.CHECK, reason=what, actor=actor)
+    if is_watched(at):
+        holding.hold(at, kind=holding.HoldKind.CHECK, reason=what, actor=actor)
 
 
 def _go_on(at: Situation) -> None:

@@ -124,6 +124,21 @@ def test_resuming_after_a_failed_check_starts_a_fresh_window() -> None:
     assert second.checks.filter(state="pending").count() == 24
 
 
+def test_a_check_that_fails_while_its_phase_has_failed_breaks_the_window_all_the_same() -> None:
+    scene = monitoring(**SLOW)
+    (due,) = due_now(scene)
+    began(scene)
+    scene.work(8, Outcome(status="failed", error="the target is away"))
+    checks.record_check(due, check_outcome(due, "fail"))
+    assert scene.run.state == "in_progress"
+    owner = scene.people[scene.phase(8).phase.owner]
+    runs.retry_phase(scene.run_id, person=owner, how=HOW)
+    scene.work(8, WAITING)
+    first, second = MonitoringWindow.objects.filter(run_id=scene.run_id).order_by("number")
+    assert "alive failed" in first.end_reason
+    assert second.ended_at is None
+
+
 def test_resuming_a_persons_hold_keeps_the_window() -> None:
     scene = monitoring(**SLOW)
     runs.hold_run(scene.run_id, reason="a look at the logs", person=scene.people[Role.ONCALL], how=HOW)
