@@ -7,25 +7,24 @@ that it may be lost, doubled or late; an error of one is logged for people and t
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 
-from migration_runs import sweeper, work
+from migration_runs import verifying, work
 from migration_runs.advisory import alone
 from migration_runs.engine import connection, health, ledger
 from migration_runs.engine.job import Confirmation, Level
-from migration_runs.engine.move import copier, drain, verification
+from migration_runs.engine.move import copier, drain
 from migration_runs.engine.outcome import Verification
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.models import DueCheck, LogLine, PhaseRun, Run, VerificationReport
 from migration_runs.reporting import ChunkReporter, TokenHold
 from migration_runs.runbook.plan import Plan
 from migration_runs.services import checks as check_services
-from migration_runs.services import clock, rules, sealing
-from migration_runs.services import verification as verification_services
+from migration_runs.services import clock, rules, sealing, verification_passes, verification_schedule
 from migration_runs.services.window import WindowRule
 from migration_runs.states import PhaseState, RunState, StepState
 
@@ -133,17 +132,21 @@ def _check_before(due: DueCheck) -> Any:
 
 
 def recent_verification(run_id: int, plan: Plan) -> Verification | None:
-    """The run's latest live verification, without its examples; None when there is none of late.
+    """What the live verification says of the run now, without examples; None when nothing was said of late.
 
-    A clean report proves nothing once reports have stopped coming: older than two of its periods it is not
-    used, and the check that asks compares both sides itself.
+    The latest full report; or the latest look at what was touched, where that is newer and not clean. A clean
+    report proves nothing once reports have stopped coming: the check that asks then compares both sides
+    itself.
     """
-    row = VerificationReport.objects.filter(run_id=run_id).order_by("-id").first()
+    row = verification_schedule.newest(run_id, VerificationReport.Kind.FULL)
     if row is None:
         return None
-    period = sweeper.verification_period(plan.clock_speed, row.seconds)
+    period = verification_schedule.period(plan.clock_speed, row.seconds)
     if clock.database_now() - row.at > max(2 * period, WindowRule.of(plan).interval, RECENT):
         return None
+    looked = verification_schedule.newest(run_id, VerificationReport.Kind.TOUCHED)
+    if looked is not None and looked.pk > row.pk and not looked.clean:
+        row = looked
     return Verification(
         source_rows=row.source_rows,
         target_rows=row.target_rows,
@@ -151,10 +154,18 @@ def recent_verification(run_id: int, plan: Plan) -> Verification | None:
         extra=row.extra,
         different=row.different,
         pending=row.pending,
+        overdue=row.overdue,
+        pending_s=row.pending_s,
+        vanished=row.vanished,
         lowest=row.lowest,
         highest=row.highest,
         seconds=row.seconds,
         columns=tuple(row.columns),
+        broken_rules=tuple(
+            rule["key"]
+            for rule in row.rules
+            if rule["severity"] == "fail" and (rule["offending"] or rule["error"])
+        ),
     )
 
 
@@ -183,20 +194,31 @@ def _stuck_in_words(stuck: Sequence[drain.Stuck]) -> str:
     return f"{len(stuck)} keys cannot be made equal on both sides: {named}. Correct these rows."
 
 
-def verify_run(run_id: int) -> Verification | None:
-    """Compare source and target and have the report recorded; None when that was not possible now."""
-    run = Run.objects.select_related("plan").get(pk=run_id)
-    with alone("verify", run_id) as taken:
-        if not taken:
-            return None
-        try:
-            found = verification.verify(work.target_url(run.target), work.plan_of(run), run.uid)
-        except (EngineError, psycopg.Error) as error:
-            logger.warning("verification of %s failed: %s", run.name, type(error).__name__)
-            _tell_once(run_id, f"verification could not be made: {_reason(error)}")
-            return None
-        verification_services.record(run_id, found)
-        return found
+def verify_run(run_id: int) -> VerificationReport | None:
+    """Make a full pass, or go on with the open one; the report, None when that was not possible now."""
+    return _verified(run_id, verifying.full)
+
+
+def look_at_touched(run_id: int) -> VerificationReport | None:
+    """Compare what was touched; the report, None when that was not possible now."""
+    return _verified(run_id, verifying.look)
+
+
+def _verified(run_id: int, verify: Callable[[int], VerificationReport]) -> VerificationReport | None:
+    try:
+        report = verify(run_id)
+    except (verifying.Busy, Fenced) as other:
+        logger.info("verification of run %s gives way: %s", run_id, other)
+        return None
+    except (EngineError, psycopg.Error) as error:
+        logger.warning("verification of run %s failed: %s", run_id, type(error).__name__)
+        reason = _reason(error)
+        verification_passes.trouble(run_id, reason)
+        _tell_once(run_id, f"verification could not be made: {reason}")
+        return None
+    if report.vanished:
+        _tell_once(run_id, f"{report.vanished} differences were seen once and were gone at the second look")
+    return report
 
 
 def _tell_once(run_id: int, text: str) -> None:

@@ -29,6 +29,7 @@ QUEUES: dict[str, str] = {
     "sweep": "checks",
     "verify_run": "verification",
     "verify_when_due": "verification",
+    "look_at_touched": "verification",
 }
 """The queue of every task. Phases may take hours, so nothing regular may stand behind them."""
 

@@ -9,22 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from migration_runs.models import PhaseRun, Run, StepRun, VerificationReport
+from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.services import checks as check_services
-from migration_runs.services import clock
+from migration_runs.services import verification_schedule
 from migration_runs.states import PHASE_WORKING, PhaseState, RunState, StepState
-
-MIN_VERIFICATION_S = 3.0
-"""Real seconds between two live verifications at least, however compressed the target's clock is."""
-
-VERIFICATION_SHARE = 4
-"""A live verification takes at most one part in so many of the time, on one target."""
 
 LIVE = (RunState.IN_PROGRESS, RunState.ON_HOLD, RunState.ROLLING_BACK)
 
@@ -48,6 +40,7 @@ def hints() -> Iterator[Hint]:
     yield from checks_due()
     yield from runs_to_drain()
     yield from runs_to_verify()
+    yield from runs_to_look_at()
     yield from ledgers_to_give_up()
 
 
@@ -82,7 +75,21 @@ def runs_to_drain() -> Iterator[Hint]:
 
 
 def runs_to_verify() -> Iterator[Hint]:
-    """Runs that promise equal tables now, and whose last comparison is older than the plan's clock allows."""
+    """Runs whose last full pass is older than the plan's clock allows, or was left by its worker."""
+    for pk, speed in _equal_runs():
+        if verification_schedule.pass_due(pk, speed):
+            yield Hint("verify_when_due", pk)
+
+
+def runs_to_look_at() -> Iterator[Hint]:
+    """Runs of which what was touched may be looked at again."""
+    for pk, _ in _equal_runs():
+        if verification_schedule.look_due(pk):
+            yield Hint("look_at_touched", pk)
+
+
+def _equal_runs() -> Iterator[tuple[int, float]]:
+    """Runs that promise equal tables now, with the speed of their clocks."""
     copied = PhaseRun.objects.filter(run=OuterRef("pk"), number=COPIED, state=PhaseState.DONE)
     retired = PhaseRun.objects.filter(run=OuterRef("pk"), number=CLEANUP).exclude(
         state__in=[PhaseState.PENDING, PhaseState.READY]
@@ -90,11 +97,8 @@ def runs_to_verify() -> Iterator[Hint]:
     runs = Run.objects.filter(
         Exists(copied), ~Exists(retired), state__in=[RunState.IN_PROGRESS, RunState.ON_HOLD]
     )
-    now = clock.database_now()
     for pk, speed in runs.values_list("pk", "plan__body__clock_speed"):
-        last = VerificationReport.objects.filter(run_id=pk).order_by("-id").values("at", "seconds").first()
-        if last is None or now - last["at"] >= verification_period(float(speed), float(last["seconds"])):
-            yield Hint("verify_when_due", pk)
+        yield pk, float(speed)
 
 
 def ledgers_to_give_up() -> Iterator[Hint]:
@@ -105,11 +109,10 @@ def ledgers_to_give_up() -> Iterator[Hint]:
 
 
 def verification_due(run_id: int) -> bool:
-    """Whether a verification of the run is due now: asked again by its worker, behind what it waited for."""
+    """Whether a full pass of the run is due now: asked again by its worker, behind what it waited for."""
     return Hint("verify_when_due", run_id) in runs_to_verify()
 
 
-def verification_period(clock_speed: float, took_s: float) -> timedelta:
-    """Real time between two verifications: the setting's market time, but never back to back."""
-    wanted = settings.PHASEGATE_VERIFICATION_SECONDS / clock_speed
-    return timedelta(seconds=max(wanted, MIN_VERIFICATION_S, took_s * VERIFICATION_SHARE))
+def look_due(run_id: int) -> bool:
+    """The same for a look at what was touched."""
+    return Hint("look_at_touched", run_id) in runs_to_look_at()

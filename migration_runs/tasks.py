@@ -13,6 +13,7 @@ from celery.signals import worker_ready
 
 from migration_runs import beside, dispatch, execution, sweeper
 from migration_runs.services import checks as check_services
+from migration_runs.services import verification
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,13 @@ def verify_when_due(run_id: int) -> None:
 
 
 @shared_task
+def look_at_touched(run_id: int) -> None:
+    """Compare what was touched, unless that was done while this message waited."""
+    if sweeper.look_due(run_id):
+        beside.look_at_touched(run_id)
+
+
+@shared_task
 def give_up_ledger(run_id: int) -> None:
     """Take a sealed run's ledger off the target."""
     beside.give_up_ledger(run_id)
@@ -70,6 +78,7 @@ def give_up_ledger(run_id: int) -> None:
 def sweep() -> None:
     """Mark what was missed, and send hints for everything that should be happening and is not."""
     check_services.mark_missed()
+    verification.mark_overdue()
     for hint in sweeper.hints():
         dispatch.send(hint.task, hint.object_id)
 

@@ -178,11 +178,15 @@ def _judge_closed(conn: psycopg.Connection[Any], job: Job, check: Check, moment:
 
 def _judge_verification(job: Job, verified: Verification | None) -> _Judged:
     result = verified or verification.verify(job.target_url, job.plan, job.run_uid)
-    wrong = result.missing + result.extra + result.different
+    wrong = result.differing + result.overdue + len(result.broken_rules)
     detail = (
         f"{result.source_rows} source and {result.target_rows} target rows: {result.missing} missing, "
         f"{result.extra} extra, {result.different} different, {result.pending} on their way"
     )
+    if result.overdue:
+        detail += f", {result.overdue} of them too long"
+    if result.broken_rules:
+        detail += f"; rules broken: {', '.join(result.broken_rules)}"
     return _Judged("pass" if result.clean else "fail", float(wrong), detail, "pass equal to 0")
 
 

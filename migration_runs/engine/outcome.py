@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -92,7 +92,8 @@ class Verification:
 
     ``pending`` differences are on the touched list (dual-write lag) and do not count in the others; the
     oldest has waited ``pending_s`` seconds, and ``overdue`` of them longer than lag explains. ``vanished``
-    differences without a reason were seen once and were gone at the second look.
+    differences without a reason were seen once and were gone at the second look. ``broken_rules`` are rules
+    about the data that failed beside them.
     """
 
     source_rows: int
@@ -109,6 +110,11 @@ class Verification:
     overdue: int = 0
     pending_s: float = 0.0
     vanished: int = 0
+    broken_rules: tuple[str, ...] = ()
+
+    def between(self, lowest: str | None, highest: str | None) -> Verification:
+        """The same with the lowest and the highest value of the chunk column."""
+        return replace(self, lowest=lowest, highest=highest)
 
     @property
     def differing(self) -> int:
@@ -117,8 +123,34 @@ class Verification:
 
     @property
     def clean(self) -> bool:
-        """No difference without a reason, and none whose reason is older than lag can be."""
-        return not (self.differing or self.overdue)
+        """No difference without a reason, none whose reason is older than lag can be, no rule broken."""
+        return not (self.differing or self.overdue or self.broken_rules)
+
+
+@dataclass(frozen=True)
+class RuleFound:
+    """What a rule about the data showed: rows that break it, the first of them with key and detail.
+
+    ``error`` says why it could not be asked, which is no sign of health.
+    """
+
+    key: str
+    title: str
+    severity: Literal["fail", "warn"]
+    offending: int
+    examples: tuple[dict[str, str], ...]
+    seconds: float
+    error: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was asked and no row breaks it."""
+        return not (self.offending or self.error)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it makes the verification unclean."""
+        return self.severity == "fail" and not self.holds
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import before_image, clock, script
+from migration_runs.engine import before_image, clock, data_rules, script, statements
 from migration_runs.engine.job import Reporter
 from migration_runs.engine.move import load
 from migration_runs.exceptions import EngineError, StepFailed
 from migration_runs.runbook.base import SqlFile
+from migration_runs.runbook.data_rules import Rule
 from migration_runs.runbook.monitoring import Check
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import (
@@ -33,6 +34,10 @@ from migration_runs.runbook.steps import (
 
 # A repair of something that is in order may find its own result there already.
 _IS_THERE = frozenset({"42701", "42710", "42P06", "42P07", "42P16", "42723"})
+
+
+COPIED = 4
+"""The phase after whose steps the rules about the data are meant to hold."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ class Rehearsal:
         for phase in self.plan.runbook.phases:
             for step in phase.steps:
                 self._guard(f"phase {phase.number}, step {step.key}", functools.partial(self._step, step))
+            if phase.number == COPIED:
+                for rule in self.plan.runbook.rules:
+                    self._guard(f"rule {rule.key}", functools.partial(self._rule, rule))
         for undoing in reversed(self.undoings):
             self._guard(f"undoing {undoing.place}", undoing.work)
         return self.files
@@ -173,6 +181,25 @@ class Rehearsal:
             with self.conn.transaction():
                 self.conn.execute("SET TRANSACTION READ ONLY")
                 load.number(self._execute(file), file)
+
+    def _rule(self, rule: Rule) -> None:
+        open_end = script.Typed(None, self._chunk_type())
+        self.files += 1
+        with self.conn.transaction():
+            self.conn.execute("SET TRANSACTION READ ONLY")
+            given = {**self.plan.parameters, "lo": open_end, "hi": open_end}
+            data_rules.ask(self.conn, rule, given)
+
+    def _chunk_type(self) -> str:
+        move = self.plan.runbook.move
+        row = self.conn.execute(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute "
+            "WHERE attrelid = to_regclass(%s) AND attname = %s",
+            (statements.quoted(move.source), move.chunk_column),
+        ).fetchone()
+        if row is None:
+            raise StepFailed(f"{move.source} has no column {move.chunk_column}")
+        return str(row[0])
 
     def _check(self, check: Check) -> None:
         for file in (check.sql, check.closed_sql):

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.adapt import Dumper
 from psycopg.rows import dict_row
 
@@ -34,6 +35,22 @@ Row = dict[str, Any]
 
 class NoTime:
     """A time that is not known, as a parameter: a NULL of its type, so that ``- interval '1 h'`` works."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value as text, with the SQL name of its type; None is a NULL of that type."""
+
+    text: str | None
+    type: str
+
+
+class _TypedDumper(Dumper):
+    def dump(self, obj: Any) -> bytes:
+        return (obj.text or "").encode()
+
+    def quote(self, obj: Any) -> bytes:
+        return bytes(sql.Literal(obj.text).as_bytes()) + b"::" + str(obj.type).encode()
 
 
 class _NoTimeDumper(Dumper):
@@ -91,6 +108,7 @@ def merge(conn: psycopg.Connection[Any], file: SqlFile, parameters: Mapping[str,
         raise StepFailed(f"{file.path} uses parameters that have no value: {', '.join(missing)}")
     cursor = psycopg.ClientCursor(conn)
     cursor.adapters.register_dumper(NoTime, _NoTimeDumper)
+    cursor.adapters.register_dumper(Typed, _TypedDumper)
     try:
         return cursor.mogrify(file.text.encode(), dict(parameters))
     except psycopg.ProgrammingError as error:

@@ -13,6 +13,8 @@ from migration_runs.models.run import Run
 from migration_runs.models.sign_off import SignOff
 from migration_runs.models.step_run import StepRun
 from migration_runs.models.stored_plan import StoredPlan
+from migration_runs.models.verification_bucket import VerificationBucket
+from migration_runs.models.verification_pass import VerificationPass
 from migration_runs.models.verification_report import VerificationReport
 
 __all__ = [
@@ -29,5 +31,7 @@ __all__ = [
     "SignOff",
     "StepRun",
     "StoredPlan",
+    "VerificationBucket",
+    "VerificationPass",
     "VerificationReport",
 ]

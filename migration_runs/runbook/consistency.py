@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from migration_runs.phases import Role
 from migration_runs.runbook.copying import LEAST, UNITS, CopySettings
 from migration_runs.runbook.monitoring import Session
-from migration_runs.runbook.placeholders import CHECK_PARAMETERS
+from migration_runs.runbook.placeholders import CHECK_PARAMETERS, RULE_PARAMETERS, names
 from migration_runs.runbook.plan import Runbook
 from migration_runs.runbook.steps import (
     AssertStep,
@@ -36,6 +36,7 @@ def check(runbook: Runbook) -> Iterator[Fault]:
     yield from _declared(runbook)
     yield from _move(runbook)
     yield from _checks(runbook)
+    yield from _rules(runbook)
     yield from _people(runbook)
     for number, phase in enumerate(runbook.phases):
         yield from _repeated(
@@ -60,7 +61,7 @@ def _declared(runbook: Runbook) -> Iterator[Fault]:
                 yield (key,), f"{key}: '{name}' is longer than PostgreSQL's {_NAME_BYTES} bytes"
         yield from _repeated(names, (key,), key, at_parent=True)
     for name in runbook.parameters:
-        if name in CHECK_PARAMETERS or not name.isidentifier():
+        if name in CHECK_PARAMETERS | RULE_PARAMETERS or not name.isidentifier():
             yield (
                 ("parameters", name),
                 f"parameter '{name}' has a name that the panel uses itself, or no name at all",
@@ -143,6 +144,17 @@ def _times(session: Session, place: Path) -> Iterator[Fault]:
             time.fromisoformat(value[4:])
         except ValueError:
             yield place, f"'{value}' is no time of a day"
+
+
+def _rules(runbook: Runbook) -> Iterator[Fault]:
+    yield from _repeated((rule.key for rule in runbook.rules), ("rules",), "a rule")
+    for number, rule in enumerate(runbook.rules):
+        used = names(rule.sql.text) & RULE_PARAMETERS
+        if len(used) == 1:
+            yield (
+                ("rules", number, "sql"),
+                f"rule '{rule.key}' uses %({min(used)})s alone; a bucket has two ends: %(lo)s and %(hi)s",
+            )
 
 
 def _people(runbook: Runbook) -> Iterator[Fault]:

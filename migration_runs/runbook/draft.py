@@ -77,6 +77,8 @@ class _Reader:
             self._files(copying, ("move", "copying"), ("load_sql",))
         for number, check in self._tables("checks"):
             self._files(check, ("checks", number), _CHECK_FILES)
+        for number, rule in self._tables("rules"):
+            self._files(rule, ("rules", number), ("sql",))
         for number, phase in self._tables("phases"):
             self._phase(phase, number)
         self._phase_order()

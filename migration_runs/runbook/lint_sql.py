@@ -90,6 +90,8 @@ def _parameters(looked: Looked, runbook: Runbook) -> Iterator[Finding]:
     known = set(runbook.parameters)
     if looked.use.purpose == "check":
         known |= placeholders.CHECK_PARAMETERS
+    if looked.use.purpose == "rule":
+        known |= placeholders.RULE_PARAMETERS
     for name in sorted(used - known):
         yield looked.at(placeholders.line_of(text, name), f"there is no parameter '{name}' here")
     line = placeholders.lone_percent(text) if used else None

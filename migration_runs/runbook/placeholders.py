@@ -11,6 +11,10 @@ CHECK_PARAMETERS = frozenset({"now", "since", "switched_at", "open_from", "perio
 """What a health check may use besides the plan's own parameters; see ``monitoring.Check``."""
 
 
+RULE_PARAMETERS = frozenset({"lo", "hi"})
+"""What a rule about the data may use besides; see ``data_rules.Rule``."""
+
+
 def names(text: str) -> frozenset[str]:
     """The parameters that ``text`` uses."""
     return frozenset(_NAME.findall(text))

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from migration_runs.phases import BY_KEY, Phase, Role
 from migration_runs.runbook.base import Frozen, SqlFile
+from migration_runs.runbook.data_rules import Rule
 from migration_runs.runbook.monitoring import Check, Window
 from migration_runs.runbook.move import Move
 from migration_runs.runbook.steps import Step, StepBase
@@ -64,6 +65,7 @@ class Runbook(Frozen):
     move: Move
     window: Window = Field(default_factory=Window)
     checks: tuple[Check, ...] = ()
+    rules: tuple[Rule, ...] = ()
     readiness: tuple[ReadinessItem, ...] = ()
     texts: Texts = Field(default_factory=Texts)
     phases: tuple[PhasePlan, ...] = Field(min_length=9, max_length=9)

@@ -11,9 +11,11 @@ from migration_runs.runbook.plan import Runbook
 from migration_runs.runbook.steps import AssertStep, SnapshotStep, SqlStep, StepBase
 from migration_runs.runbook.toml_lines import Path
 
-Purpose = Literal["clock", "load", "check", "assert", "repair", "repair_check", "snapshot", "execute", "undo"]
+Purpose = Literal[
+    "clock", "load", "check", "rule", "assert", "repair", "repair_check", "snapshot", "execute", "undo"
+]
 
-READING: frozenset[Purpose] = frozenset({"clock", "load", "check", "assert", "repair_check", "snapshot"})
+READING: frozenset[Purpose] = frozenset({"clock", "load", "check", "rule", "assert", "repair_check", "snapshot"})
 """Purposes for which a file is one query that changes nothing."""
 
 
@@ -31,7 +33,7 @@ class Use:
 
 
 def of(runbook: Runbook) -> Iterator[Use]:
-    """Every use, in the order of the runbook: clock, load query, checks, then the steps of each phase."""
+    """Every use, in the order of the runbook: clock, load query, checks, rules, then the steps of each phase."""
     if runbook.clock is not None:
         yield Use(runbook.clock, "clock", ("clock",))
     load = runbook.move.copying.load_sql
@@ -41,6 +43,8 @@ def of(runbook: Runbook) -> Iterator[Use]:
         for key, file in (("sql", check.sql), ("closed_sql", check.closed_sql)):
             if file is not None:
                 yield Use(file, "check", ("checks", number, key))
+    for number, rule in enumerate(runbook.rules):
+        yield Use(rule.sql, "rule", ("rules", number, "sql"))
     for number, phase in enumerate(runbook.phases):
         for position, step in enumerate(phase.steps):
             place: Path = ("phases", number, "steps", position)

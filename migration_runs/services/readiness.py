@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.contrib.auth.models import User
 
 from migration_runs.exceptions import IllegalMove, Refused
-from migration_runs.models import ReadinessTick, Run
+from migration_runs.models import ReadinessTick, Run, VerificationReport
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.texts import ReadinessItem
 from migration_runs.services import audit, people, situation
@@ -31,13 +31,22 @@ def _over(at: Situation, number: int) -> bool:
     return at.phase(number).state in FINISHED
 
 
+def unclean_report(at: Situation) -> VerificationReport | None:
+    """The report that speaks against equality: the newest full one, or a newer look at what was touched."""
+    for report in (at.verification, at.look):
+        newer = report is not None and (at.verification is None or report.pk >= at.verification.pk)
+        if report is not None and newer and not report.clean:
+            return report
+    return None
+
+
 FACTS: dict[str, Callable[[Situation], bool]] = {
     "approved": lambda at: at.run.state in APPROVED,
     "backup_done": lambda at: _done(at, phase=1, kind="backup"),
     "counts_match": lambda at: _done(at, phase=4, kind="verify"),
     "monitored": lambda at: _over(at, 8),
     "rolled_up": lambda at: _over(at, 6),
-    "verified": lambda at: at.verification is not None and at.verification.clean,
+    "verified": lambda at: at.verification is not None and not unclean_report(at),
 }
 """What the panel knows by itself.
 

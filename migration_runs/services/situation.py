@@ -90,8 +90,16 @@ class Situation:
 
     @cached_property
     def verification(self) -> VerificationReport | None:
-        """The newest report of the live verification."""
-        return self.run.verifications.order_by("-id").first()
+        """The newest full report of the live verification."""
+        return self._newest(VerificationReport.Kind.FULL)
+
+    @cached_property
+    def look(self) -> VerificationReport | None:
+        """The newest look at what was touched."""
+        return self._newest(VerificationReport.Kind.TOUCHED)
+
+    def _newest(self, kind: str) -> VerificationReport | None:
+        return self.run.verifications.filter(kind=kind).order_by("-id").first()
 
     @property
     def working(self) -> list[PhaseRun]:

@@ -10,8 +10,18 @@ from migration_runs import dispatch, phases
 from migration_runs.exceptions import IllegalMove, Refused
 from migration_runs.models import PhaseRun
 from migration_runs.phases import Role
+from migration_runs.services import (
+    clock,
+    gates,
+    people,
+    readiness,
+    situation,
+    step_up,
+    submission,
+    verification,
+    verification_schedule,
+)
 from migration_runs.services import evidence as evidence_service
-from migration_runs.services import gates, people, readiness, situation, step_up, submission
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.moves import move_phase, move_run
 from migration_runs.services.people import Actor
@@ -99,15 +109,24 @@ def require_healthy(at: Situation) -> None:
             rule="window",
         )
     report = at.verification
-    if report is None or (at.window is not None and report.at < at.window.started_at):
+    if report is None or (at.window is not None and report.started_at < at.window.started_at):
         raise Refused(
             "Cleanup is locked: source and target have not been verified yet since monitoring began.",
             rule="verification",
         )
-    if not report.clean:
+    unclean = readiness.unclean_report(at)
+    if unclean is not None:
+        what = "verification" if unclean.pk == report.pk else "look at what was touched"
         raise Refused(
-            f"Cleanup is locked: the last verification ({report.at:%Y-%m-%d %H:%M:%S} UTC) found "
-            f"{report.missing} missing, {report.extra} extra and {report.different} different rows.",
+            f"Cleanup is locked: the last {what} ({unclean.at:%Y-%m-%d %H:%M:%S} UTC) found "
+            f"{verification.fault_of(unclean)}.",
+            rule="verification",
+        )
+    bound = verification_schedule.fresh_for(at.plan.clock_speed, report.seconds)
+    if clock.database_now() - report.at > bound:
+        raise Refused(
+            f"Cleanup is locked: the last full verification is of {report.at:%Y-%m-%d %H:%M:%S} UTC, too "
+            "long ago. Ask for one now (Verify now, or manage.py verify).",
             rule="verification",
         )
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from migration_runs import dispatch
-from migration_runs.engine.outcome import Verification
+from migration_runs.engine.outcome import RuleFound, Verification
 from migration_runs.exceptions import IllegalMove
-from migration_runs.models import VerificationReport
+from migration_runs.models import PhaseRun, VerificationPass, VerificationReport
 from migration_runs.phases import Role
-from migration_runs.services import audit, checks, gates, holding, people, situation
+from migration_runs.services import (
+    audit,
+    checks,
+    clock,
+    gates,
+    holding,
+    people,
+    situation,
+    verification_schedule,
+)
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.services.verbs import verb
@@ -50,37 +60,116 @@ def request(run_id: int, *, person: User, how: str) -> None:
     dispatch.after_commit("verify_run", at.run.pk)
 
 
-def record(run_id: int, verification: Verification, *, worker: str = "worker") -> VerificationReport:
-    """Keep a report. One that is not clean holds a run in phase 8, breaks its window, and locks phase 9."""
+def record(
+    run_id: int,
+    verification: Verification,
+    *,
+    worker: str = "worker",
+    kind: str = VerificationReport.Kind.FULL,
+    rules: Sequence[RuleFound] = (),
+    part_of: VerificationPass | None = None,
+    buckets: int = 0,
+    tail: str = "",
+) -> VerificationReport:
+    """Keep a report. One that is not clean holds a run in phase 8, breaks its window, and locks phase 9.
+
+    ``part_of`` is the pass that a full report sums up.
+    """
     actor = people.worker_actor(worker)
     with transaction.atomic():
         at = situation.lock(run_id)
+        now = clock.database_now()
         figures = dataclasses.asdict(verification) | {"columns": list(verification.columns)}
+        del figures["broken_rules"]  # the report has the rules themselves
         figures["examples"] = [dataclasses.asdict(example) for example in verification.examples]
-        columns = {field.name for field in VerificationReport._meta.concrete_fields}
-        kept = {name: value for name, value in figures.items() if name in columns}
-        report = VerificationReport.objects.create(run=at.run, clean=verification.clean, **kept)
-        counts = {
-            name: figures[name]
-            for name in ("source_rows", "target_rows", "missing", "extra", "different", "pending")
-        }
-        if not verification.clean:
-            audit.append(
-                actor=actor, run=at.run, action="verification.fail", object=at.run.name, detail=counts
-            )
-            _hold_monitoring(at, verification, actor=actor)
+        failing = [rule for rule in rules if rule.fails]
+        clean = verification.clean and not failing
+        report = VerificationReport.objects.create(
+            run=at.run,
+            kind=kind,
+            number=part_of.number if part_of else None,
+            digests=bool(part_of and part_of.digests),
+            started_at=part_of.started_at if part_of else now,
+            at=now,
+            clean=clean,
+            rules=[dataclasses.asdict(rule) for rule in rules],
+            buckets=buckets,
+            tail=tail,
+            **figures,
+        )
+        if not clean:
+            counts = {
+                name: figures[name]
+                for name in (
+                    "source_rows",
+                    "target_rows",
+                    "missing",
+                    "extra",
+                    "different",
+                    "pending",
+                    "overdue",
+                )
+            }
+            told = counts | {"kind": str(kind), "rules": [rule.key for rule in failing]}
+            audit.append(actor=actor, run=at.run, action="verification.fail", object=at.run.name, detail=told)
+            hold_monitoring(at, reason=f"verification found {fault_of(report)}", actor=actor)
     return report
 
 
-def _hold_monitoring(at: Situation, found: Verification, *, actor: Actor) -> None:
+def fault_of(report: VerificationReport) -> str:
+    """What makes a report unclean, in words: ``1 missing, 2 overdue rows; rule no_gaps: 3 rows``."""
+    counts = [
+        f"{number} {name}"
+        for name, number in (
+            ("missing", report.missing),
+            ("extra", report.extra),
+            ("different", report.different),
+            ("overdue", report.overdue),
+        )
+        if number
+    ]
+    found = [f"{', '.join(counts)} rows"] if counts else []
+    found += [
+        f"rule {rule['key']}: {rule['error'] or str(rule['offending']) + ' rows'}"
+        for rule in report.rules
+        if rule["severity"] == "fail" and (rule["offending"] or rule["error"])
+    ]
+    return "; ".join(found) or "nothing"
+
+
+def mark_overdue(*, worker: str = "sweeper") -> list[int]:
+    """Hold runs in phase 8 whose last full pass is older than three of its periods. Returns the runs' ids.
+
+    A verification that does not come is no clean one: its worker may be gone, its target too slow.
+    """
+    actor = people.worker_actor(worker)
+    held: list[int] = []
+    rows = PhaseRun.objects.filter(
+        number=checks.MONITORING, state__in=checks.WATCHED, run__state=RunState.IN_PROGRESS
+    )
+    for run_id in rows.values_list("run", flat=True):
+        if not verification_schedule.overdue_since(run_id):
+            continue
+        with transaction.atomic():
+            at = situation.lock(run_id)
+            since = verification_schedule.overdue_since(run_id)
+            if since is None or at.run.state != RunState.IN_PROGRESS:
+                continue
+            current = VerificationPass.objects.filter(run=at.run, finished_at=None).first()
+            why = f": {current.trouble}" if current is not None and current.trouble else ""
+            reason = f"no verification was completed since {since:%Y-%m-%d %H:%M:%S} UTC{why}"
+            hold_monitoring(at, reason=reason, actor=actor)
+            held.append(run_id)
+    return held
+
+
+def hold_monitoring(at: Situation, *, reason: str, actor: Actor) -> None:
+    """Hold a run in phase 8, or between it and phase 9, and end its window. Nothing in other phases."""
     state = at.phase(checks.MONITORING).state
     if state not in checks.WATCHED | {PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE}:
         return
     if at.phase(9).state not in {PhaseState.PENDING, PhaseState.READY}:
         return
-    reason = (
-        f"verification found {found.missing} missing, {found.extra} extra, {found.different} different rows"
-    )
     if checks.is_watched(at):
         checks.end_window(at, reason=reason, actor=actor)
     holding.hold(at, kind=holding.HoldKind.CHECK, reason=reason, actor=actor)

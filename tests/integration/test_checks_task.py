@@ -15,7 +15,7 @@ from migration_runs import beside, sweeper, tasks, work
 from migration_runs.engine.outcome import Outcome, Waiting
 from migration_runs.exceptions import EngineError
 from migration_runs.models import DueCheck, LogLine, MonitoringWindow, PhaseRun, Run, VerificationReport
-from migration_runs.services import checks, leases, progress
+from migration_runs.services import checks, leases, progress, verification_schedule
 from migration_runs.sweeper import Hint
 from tests import plans, runs
 
@@ -218,8 +218,8 @@ def test_an_alias_that_this_worker_does_not_know_is_said_by_its_variable(
 
 def test_verification_follows_the_last_one_by_a_share_of_its_own_time() -> None:
     """A comparison that takes long on a compressed clock must not run back to back."""
-    assert sweeper.verification_period(3600.0, 0.1) == timedelta(seconds=3)
-    assert sweeper.verification_period(3600.0, 10.0) == timedelta(seconds=40)
+    assert verification_schedule.period(3600.0, 0.1) == timedelta(seconds=3)
+    assert verification_schedule.period(3600.0, 10.0) == timedelta(seconds=40)
 
 
 def test_hints_that_waited_behind_a_long_verification_make_no_second_one(

@@ -37,12 +37,14 @@ TAIL_ROWS = 2_000
 class Looked:
     """What a look at the touched places found. ``keys`` were noted, found equal and forgotten.
 
-    ``tail``: up to here the end has been compared and found equal; to be given to the next look.
+    ``tail``: up to here the end has been compared and found equal; to be given to the next look. ``end`` is
+    where it was taken to begin this time.
     """
 
     found: Verification
     keys: int
     tail: Bound | None
+    end: Bound | None
 
 
 def verify(job: Job, *, tail: Bound | None = None, way: Way | None = None) -> Looked:
@@ -68,7 +70,7 @@ def look(conn: psycopg.Connection[Any], job: Job, shape: Shape, *, tail: Bound |
         keys, noted = _Noted(conn, job, shape, places, end, way).compare(forget=equal)
         found += noted
     summed = buckets.added(found, shape, seconds=time.perf_counter() - started, examples=way.examples)
-    return Looked(summed, keys, (top or tail) if equal else (tail or end.lo))
+    return Looked(summed, keys, (top or tail) if equal else (tail or end.lo), end.lo)
 
 
 class _Noted:
