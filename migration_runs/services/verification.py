@@ -60,6 +60,19 @@ def request(run_id: int, *, person: User, how: str) -> None:
     dispatch.after_commit("verify_run", at.run.pk)
 
 
+@verb("verify")
+def announce(run_id: int, *, person: User, how: str) -> None:
+    """Note that a person compares source and target now, by a process of their own.
+
+    Raises NotAllowed or IllegalMove.
+    """
+    at = situation.lock(run_id)
+    actor = people.actor_of(person, how=how)
+    may_request(at, actor)
+    told = {"where": "a terminal"}
+    audit.append(actor=actor, run=at.run, action="verification.request", object=at.run.name, detail=told)
+
+
 def record(
     run_id: int,
     verification: Verification,
