@@ -15,7 +15,9 @@ Purpose = Literal[
     "clock", "load", "check", "rule", "assert", "repair", "repair_check", "snapshot", "execute", "undo"
 ]
 
-READING: frozenset[Purpose] = frozenset({"clock", "load", "check", "rule", "assert", "repair_check", "snapshot"})
+READING: frozenset[Purpose] = frozenset(
+    {"clock", "load", "check", "rule", "assert", "repair_check", "snapshot"}
+)
 """Purposes for which a file is one query that changes nothing."""
 
 
