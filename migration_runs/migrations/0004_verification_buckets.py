@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     """New tables, and columns with defaults on the reports: no rewrite, no lock beyond the catalog's."""
 
     dependencies = [
-        ('migration_runs', '0002_run_ledger_gone_at'),
+        ('migration_runs', '0003_adjusting_the_copy'),
     ]
 
     operations = [

@@ -35,7 +35,7 @@ class Use:
 
 
 def of(runbook: Runbook) -> Iterator[Use]:
-    """Every use, in the order of the runbook: clock, load query, checks, rules, then the steps of each phase."""
+    """Every use, in the order of the runbook: clock, load query, checks, rules, the steps of each phase."""
     if runbook.clock is not None:
         yield Use(runbook.clock, "clock", ("clock",))
     load = runbook.move.copying.load_sql
