@@ -13,7 +13,7 @@ from celery.signals import worker_ready
 
 from migration_runs import beside, dispatch, execution, sweeper
 from migration_runs.services import checks as check_services
-from migration_runs.services import verification
+from migration_runs.services import fleet, verification
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ def give_up_ledger(run_id: int) -> None:
 @shared_task
 def sweep() -> None:
     """Mark what was missed, and send hints for everything that should be happening and is not."""
+    fleet.beat()
     check_services.mark_missed()
     verification.mark_overdue()
     for hint in sweeper.hints():

@@ -52,11 +52,13 @@ def _details(phase: PhaseView) -> list[str]:
     lines = []
     if phase.waiting:
         lines.append(f"waiting: {phase.waiting}")
-    if phase.worker_lost_s:
-        lines.append(f"worker lost {phase.worker_lost_s:.0f} s ago; another one takes over")
+    if phase.worker_lost:
+        lines.append(phase.worker_lost.lower())
+    if phase.fleet:
+        lines.append(f"{phase.fleet} Nothing goes on until workers and beat run.")
     lines += [
         f"{step.place} {step.title}: {step.done or 0:,} of {step.total:,} {step.unit} "
-        f"{step.slow_because}".rstrip()
+        f"{'(as last told) ' if step.stalled else ''}{step.slow_because}".rstrip()
         for step in phase.steps
         if step.total and step.state in {"running", "undoing"}
     ]

@@ -184,21 +184,34 @@ def _running(at: At) -> NextStep:
             f"{asked.confirm_role} gives the evidence below.",
             at.beside,
         )
-    if phase.number == MONITORING and at.window is not None and not at.window.broken:
+    if phase.number == MONITORING and at.window is not None and not at.window.broken and not phase.fleet:
         return _watching(at, at.window)
-    if phase.worker_lost_s:
-        return NextStep(
-            "warn",
-            "Worker lost",
-            "Nothing to press: another worker takes over.",
-            "What was committed stands; the work resumes where it was.",
-            at.beside,
-        )
-    return NextStep(
+    return _alone(at) or NextStep(
         "run",
         "Running",
         f"Nothing to press. Phase {phase.number} is at work.",
         phase.waiting or f"{phase.steps_done} of {len(phase.steps)} steps are done. This page may be closed.",
+        at.beside,
+    )
+
+
+def _alone(at: At) -> NextStep | None:
+    """What to say of a phase that nobody is at though somebody should be; None otherwise."""
+    if at.phase.fleet:
+        return NextStep(
+            "bad",
+            "No worker",
+            at.phase.fleet,
+            "Start workers and beat: the work then resumes where it was. What was committed stands.",
+            at.beside,
+        )
+    if not at.phase.worker_lost:
+        return None
+    return NextStep(
+        "warn",
+        "Worker lost",
+        f"{at.phase.worker_lost}. Nothing to press.",
+        "What was committed stands; the work resumes where it was.",
         at.beside,
     )
 
@@ -218,7 +231,9 @@ def _watching(at: At, window: WindowView) -> NextStep:
 
 
 def _pausing(at: At) -> NextStep:
-    return NextStep("warn", "Pausing", "Nothing to press: it stops at the next safe place.", "", at.beside)
+    return _alone(at) or NextStep(
+        "warn", "Pausing", "Nothing to press: it stops at the next safe place.", "", at.beside
+    )
 
 
 def _paused(at: At) -> NextStep:
@@ -261,7 +276,7 @@ def _undoing(at: At) -> NextStep:
             f"{asked.confirm_role} gives the evidence below.",
             at.beside,
         )
-    return NextStep(
+    return _alone(at) or NextStep(
         "warn",
         "Rolling back",
         f"Nothing to press. Phase {at.phase.number} is being undone.",

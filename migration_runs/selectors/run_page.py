@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from migration_runs import phases
 from migration_runs.exceptions import Refused
@@ -24,11 +24,11 @@ from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
 from migration_runs.selectors.verifications import latest_verification
 from migration_runs.selectors.views import LogLineView, PhaseView, RunView, SignOffView, StepView
-from migration_runs.services import actions, adjusting, confirmations, people
+from migration_runs.services import actions, adjusting, confirmations, fleet, people
 from migration_runs.services.offer import Action
 from migration_runs.services.plan_store import plan_of
 from migration_runs.services.situation import Situation
-from migration_runs.states import PhaseState
+from migration_runs.states import PHASE_WORKING, PhaseState
 
 LOG_LINES = 200
 EVENTS = 8
@@ -39,13 +39,15 @@ BUSY = frozenset({"running", "pausing", "paused", "failed", "awaiting_sign_off",
 
 def run_view(run_id: int, *, person: User) -> RunView:
     """Everything on the page of a run, as ``person`` may see and do it. Raises Run.DoesNotExist."""
-    run = Run.objects.select_related("author", "held_by").get(pk=run_id)
+    run = Run.objects.select_related("author", "held_by").annotate(asked_at=Now()).get(pk=run_id)
     plan = plan_of(run.plan_id)
     assigned = {Role(row.role): row.person.username for row in run.assignments.select_related("person")}
     allowed = actions.allowed_actions(run, person)
     matrix = sign_off_matrix(run, plan, assigned, allowed)
     windows = windows_of(run, plan)
-    phase_views = tuple(_signed(phase, matrix) for phase in _phases(run, plan, assigned, person))
+    phase_views = tuple(
+        _signed(phase, matrix) for phase in _phases(run, plan, assigned, person, now=run.asked_at)
+    )
     current = current_phase(run.state, phase_views)
     return RunView(
         id=run.pk,
@@ -121,7 +123,10 @@ def _line(row: LogLine) -> str:
     return f"{row.step}: {row.text}" if row.step else row.text
 
 
-def _phases(run: Run, plan: Plan, assigned: dict[Role, str], person: User) -> tuple[PhaseView, ...]:
+def _phases(
+    run: Run, plan: Plan, assigned: dict[Role, str], person: User, *, now: datetime
+) -> tuple[PhaseView, ...]:
+    """``now`` is the control database's: leases are judged by its clock."""
     rows = list(run.phases.select_related("started_by").order_by("number"))
     steps: dict[int, dict[str, StepRun]] = defaultdict(dict)
     for step in StepRun.objects.filter(phase__run=run):
@@ -139,7 +144,6 @@ def _phases(run: Run, plan: Plan, assigned: dict[Role, str], person: User) -> tu
             return False
         return True
 
-    now = timezone.now()
     return tuple(
         _phase(
             row,
@@ -167,13 +171,10 @@ def _phase(
     run: Run,
 ) -> PhaseView:
     fixed = phases.by_number(row.number)
+    working = row.state in PHASE_WORKING
+    leased = bool(row.lease_worker and row.lease_until and row.lease_until >= now)
     lost = None
-    if (
-        row.lease_worker
-        and row.lease_until
-        and row.lease_until < now
-        and row.state in {"running", "pausing", "undoing"}
-    ):
+    if working and row.lease_worker and row.lease_until and not leased:
         lost = (now - row.lease_until).total_seconds()
     return PhaseView(
         number=row.number,
@@ -197,10 +198,13 @@ def _phase(
         waiting=str(row.waiting.get("text", "")) if row.waiting else "",
         worker=row.lease_worker,
         worker_lost_s=lost,
+        fleet=fleet.silence() if working and not leased else "",
         attempt=row.attempt,
         success=declared.success,
         steps=tuple(
-            _step(place, step, steps.get(step.key), row, confirmed, may_confirm)
+            _step(
+                place, step, steps.get(step.key), row, confirmed, may_confirm, stalled=working and not leased
+            )
             for place, step in enumerate(declared.steps, 1)
         ),
     )
@@ -213,6 +217,8 @@ def _step(
     phase: PhaseRun,
     confirmed: dict[tuple[int, str, bool], Confirmation],
     may_confirm: MayConfirm,
+    *,
+    stalled: bool,
 ) -> StepView:
     what, why, locks, timeout, undo = header_of(step)
     undoing = phase.state in {"undoing", "undo_failed", "undone"}
@@ -239,6 +245,7 @@ def _step(
         unit=row.unit if row else "",
         note=row.note if row else "",
         note_since=row.note_since if row else None,
+        stalled=stalled,
         summary=str(result.get("summary", "")),
         error=row.error if row else "",
         confirm_text=((confirm.undo_text if undoing else confirm.text) or "") if confirm else "",

@@ -29,7 +29,10 @@ class SqlView:
 
 @dataclass(frozen=True)
 class StepView:
-    """A step: what it will do (from the plan) and where it stands (from the worker)."""
+    """A step: what it will do (from the plan) and where it stands (from the worker).
+
+    ``stalled``: no worker is at it now, so that its figures are old and no rate follows from them.
+    """
 
     key: str
     place: str
@@ -50,6 +53,7 @@ class StepView:
     unit: str = ""
     note: str = ""
     note_since: datetime | None = None
+    stalled: bool = False
     summary: str = ""
     error: str = ""
     confirm_text: str = ""
@@ -70,7 +74,7 @@ class StepView:
     @property
     def rate(self) -> float | None:
         """Units per second since the step started, while it runs and something is done."""
-        if self.state != "running" or not self.done or self.started_at is None:
+        if self.state != "running" or self.stalled or not self.done or self.started_at is None:
             return None
         return self.done / max((timezone.now() - self.started_at).total_seconds(), 0.001)
 
@@ -91,7 +95,11 @@ class StepView:
 
 @dataclass(frozen=True)
 class PhaseView:
-    """One of the nine phases of a run: planned against actual, and where it stands."""
+    """One of the nine phases of a run: planned against actual, and where it stands.
+
+    ``worker_lost_s``: since when its worker's lease is over, while nobody has taken over. ``fleet`` says so
+    when no worker at all has been heard of, where the phase needs one.
+    """
 
     number: int
     key: str
@@ -114,6 +122,7 @@ class PhaseView:
     waiting: str
     worker: str
     worker_lost_s: float | None
+    fleet: str
     attempt: int
     success: tuple[str, ...]
     steps: tuple[StepView, ...]
@@ -122,6 +131,13 @@ class PhaseView:
     def actual(self) -> timedelta | None:
         """From start to sign-off, once both are known."""
         return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+    @property
+    def worker_lost(self) -> str:
+        """``Worker lost 14 s ago, resuming``; empty while nobody is lost."""
+        if self.worker_lost_s is None:
+            return ""
+        return f"Worker lost {self.worker_lost_s:.0f} s ago, resuming"
 
     @property
     def steps_done(self) -> int:

@@ -19,6 +19,11 @@ def step_up_valid() -> timedelta:
     return timedelta(seconds=settings.PHASEGATE_STEP_UP_SECONDS)
 
 
+def silent_after() -> timedelta:
+    """After how long without a sweep, or a lease that is held, nobody may be at work any more."""
+    return max(timedelta(seconds=3 * settings.SWEEP_SECONDS), lease())
+
+
 def lease() -> timedelta:
     """How long a worker's lease lasts without renewal."""
     return timedelta(seconds=settings.PHASEGATE_LEASE_SECONDS)

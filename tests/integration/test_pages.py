@@ -18,7 +18,7 @@ from controlpanel.embedded_databases import ControlUrls
 from migration_runs import menu
 from migration_runs.models import AuditEvent, PhaseRun, Run, SignOff, StepRun
 from migration_runs.phases import Role
-from migration_runs.services import audit
+from migration_runs.services import audit, leases
 from tests.control import PASSWORD, Scene, control_plan, make_people, make_person
 from tests.integration import panel
 from tests.integration.panel import url
@@ -118,6 +118,7 @@ def test_what_people_typed_is_escaped() -> None:
 
 def test_a_running_step_shows_its_progress_its_rate_and_its_end() -> None:
     scene = panel.started(2)
+    leases.claim(scene.phase(2).pk, worker="worker-1")
     StepRun.objects.filter(phase=scene.phase(2)).update(
         state="running",
         done=250_000,
@@ -134,6 +135,11 @@ def test_a_running_step_shows_its_progress_its_rate_and_its_end() -> None:
     assert rate is not None
     assert 15_000 < int(rate[1].replace(",", "")) <= 25_000
     assert "at this rate" in shown
+    PhaseRun.objects.filter(pk=scene.phase(2).pk).update(lease_until=timezone.now() - timedelta(seconds=14))
+    shown = text_of(as_role(scene, Role.DBA).get(url("live", scene.run_id)))
+    assert re.search(r"Worker lost \d+ s ago, resuming", shown)
+    assert "250,000 of 1,000,000 rows as last told" in shown
+    assert "rows/s" not in shown
 
 
 def test_the_list_costs_the_same_queries_however_many_runs_there_are() -> None:
