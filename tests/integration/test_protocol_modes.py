@@ -119,7 +119,7 @@ def test_an_insert_of_new_code_during_cleanup_is_not_taken_for_a_ghost(target: T
         world.clear_list(shape)
         app.execute("UPDATE derived SET deleted_at = now() WHERE close = 2")
         world.spoil(
-            shape, "reverse", 'NOT echo AND "keys_1" IS NOT NULL', 'NOT echo AND "olds_1" IS NOT NULL'
+            shape, "reverse", 'NOT echo AND "keys_3" IS NOT NULL', 'NOT echo AND "olds_3" IS NOT NULL'
         )
         app.execute(insert.replace("00:01", "00:02"))
         settle(world)

@@ -249,7 +249,7 @@ def make_equal(conn: psycopg.Connection[Any], shape: Shape, sides: dict[Key, Sid
         given = keys_as_text(shape)
         for statement in (
             mirroring.write_first(shape, direction, mode, given),
-            mirroring.write(shape, direction, mode, given),
+            mirroring.write(shape, direction, mode, mirroring.looked_up(shape, side, given)),
             mirroring.remove(shape, direction, given, but_gone=True),
         ):
             if statement is not None:

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from migration_runs.engine import statements
 from migration_runs.engine.move import columns, mirroring
+from migration_runs.engine.move.mirror_keys import TriggerKeys
 from migration_runs.engine.move.mirroring import Mode
 from migration_runs.engine.move.names import Direction, Shape, Side
 
@@ -19,8 +20,6 @@ GIVES_WAY = (
     "lock_not_available OR deadlock_detected OR serialization_failure OR unique_violation "
     "OR cardinality_violation"
 )
-
-_SETS = ("keys", "olds", "lost")
 
 
 def function(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> sql.Composed:
@@ -36,126 +35,63 @@ def function(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> 
 def body(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> sql.Composed:
     """The function's PL/pgSQL, to be put into CREATE FUNCTION as a literal: no name can end it early."""
     side = mirroring.WRITER[direction]
-    every = _keys(shape, "keys")
+    keys = TriggerKeys(shape, side)
+    every = keys.given("keys")
     retiring = direction == "forward" and mode == "retire"
-    reviving = _forget_gone(shape) if retiring else sql.SQL("")
+    lived, live = _alive(shape, side, retiring=retiring), _alive(shape, side)
+    rows = {"old_rows": lived, "new_rows": live}
     # While the source is being retired, a row that new code writes may have no source row to show for it:
     # its key must say that the target has the last word.
     more = "keys" if mode == "update_only" else "olds"
     return statements.compose(
         "mirror_body",
-        declarations=_declarations(shape, side),
+        declarations=keys.declarations,
         side=sql.Literal(side),
         runner=sql.Literal(runner),
         deepest=sql.Literal(DEEPEST),
-        collect_new=_collect(shape, direction, ("new_rows",), retiring=retiring),
-        collect_old=_collect(shape, direction, ("old_rows",), retiring=retiring),
-        collect_both=_collect(shape, direction, ("old_rows", "new_rows"), retiring=retiring),
-        no_keys=sql.SQL("{} IS NULL").format(_variable("keys", 1)),
-        on_revival=reviving,
-        notes_more=sql.SQL("NOT echo AND {} IS NOT NULL").format(_variable(more, 1)),
-        note_more=_note(shape, _keys(shape, more)),
+        # Rows that a rollback has just revived are there.
+        careful=sql.SQL("true" if mode == "revive" else "TG_OP <> 'INSERT'"),
+        collect_new=keys.collect({"keys": "new_rows"}, rows),
+        collect_old=keys.collect({"keys": "old_rows"}, rows),
+        collect_both=keys.collect({"olds": "old_rows", "news": "new_rows"}, rows),
+        all_lost=sql.SQL("; ").join([keys.becomes("olds", "keys"), keys.becomes("lost", "keys")]),
+        same=keys.same("olds", "news"),
+        no_olds=keys.none("olds"),
+        no_news=keys.none("news"),
+        no_keys=keys.none("keys"),
+        keys_are_olds=keys.becomes("keys", "olds"),
+        keys_are_news=keys.becomes("keys", "news"),
+        lost_are_olds=keys.becomes("lost", "olds"),
+        moved=keys.moved,
+        on_revival=_forget_gone(shape, keys) if retiring else sql.SQL(""),
+        notes_more=sql.SQL("NOT echo AND {}").format(keys.some(more)),
+        note_more=_note(shape, keys.given(more)),
         note_all=_note(shape, every),
         difference=mirroring.difference(shape, every),
-        write=_write(shape, direction, mode),
-        some_lost=sql.SQL("{} IS NOT NULL").format(_variable("lost", 1)),
-        remove=_planned_anew(shape, mirroring.remove(shape, direction, _parameters(shape)), "lost"),
+        write_over=_write(shape, direction, mode, keys, over=True),
+        write_new=_write(shape, direction, mode, keys, over=False),
+        some_lost=keys.some("lost"),
+        remove=_planned_anew(mirroring.remove(shape, direction, keys.parameters), keys.using("lost")),
         gives_way=sql.SQL("OTHERS" if shape.move.on_error == "record" else GIVES_WAY),
     )
 
 
-def _variable(name: str, number: int) -> sql.Identifier:
-    return sql.Identifier(f"{name}_{number}")
-
-
-def _variables(shape: Shape, *names: str) -> list[sql.Identifier]:
-    return [_variable(name, number) for name in names for number in range(1, len(shape.key) + 1)]
-
-
-def _keys(shape: Shape, name: str) -> sql.Composed:
-    return mirroring.keys_from(shape, [_variable(name, number) for number in range(1, len(shape.key) + 1)])
-
-
-def _parameters(shape: Shape) -> sql.Composed:
-    return mirroring.keys_from(
-        shape, [columns.trusted(f"${number}") for number in range(1, len(shape.key) + 1)]
-    )
-
-
-def _planned_anew(shape: Shape, statement: sql.Composed, name: str) -> sql.Composed:
+def _planned_anew(statement: sql.Composed, given: sql.Composed) -> sql.Composed:
     """A joining statement as dynamic SQL: a plan kept from when a table was small would be ruinous later."""
-    variables = columns.comma(_variable(name, number) for number in range(1, len(shape.key) + 1))
-    return sql.SQL("EXECUTE {} USING {}").format(sql.Literal(statement.as_string()), variables)
+    return sql.SQL("EXECUTE {} USING {}").format(sql.Literal(statement.as_string()), given)
 
 
-def _write(shape: Shape, direction: Direction, mode: Mode) -> sql.Composed:
-    first = mirroring.write_first(shape, direction, mode, _parameters(shape))
-    then = mirroring.write(shape, direction, mode, _keys(shape, "keys"))
-    parts = [] if first is None else [_planned_anew(shape, first, "keys")]
-    return sql.SQL(";\n        ").join([*parts, *([] if then is None else [then])])
+def _write(shape: Shape, direction: Direction, mode: Mode, keys: TriggerKeys, *, over: bool) -> sql.Composed:
+    first = mirroring.write_first(shape, direction, mode, keys.parameters)
+    then = mirroring.write(shape, direction, mode, keys.rows("keys"), over=over)
+    parts = [] if first is None else [_planned_anew(first, keys.using("keys"))]
+    return sql.SQL(";\n                ").join([*parts, *([] if then is None else [then])])
 
 
-def _declarations(shape: Shape, side: Side) -> sql.Composed:
-    lines = []
-    for name in _SETS:
-        for number, key in enumerate(shape.key, start=1):
-            of = shape.table(side).columns[columns.key_name(key, side)]
-            lines.append(sql.SQL("{} {}[];").format(_variable(name, number), columns.trusted(of.type)))
-    return sql.SQL("\n    ").join(lines)
-
-
-def _collect(shape: Shape, direction: Direction, tables: tuple[str, ...], *, retiring: bool) -> sql.Composed:
-    """Keys of the statement's rows that are in scope and lived before it or live after it."""
-    side = mirroring.WRITER[direction]
-    branches = []
-    for table in tables:
-        old = table == "old_rows"
-        rows = columns.source_rows(shape, "r") if side == "source" else columns.target_scope(shape, "r")
-        if old and retiring:
-            rows = columns.both([rows, sql.SQL("NOT ") + _is_gone(shape)])
-        named = columns.comma(
-            sql.SQL("{} AS {}").format(
-                columns.column("r", columns.key_name(key, side)), sql.Identifier(key.name)
-            )
-            for key in shape.key
-        )
-        branches.append(
-            sql.SQL("SELECT {}, {} AS was, {} AS stays FROM {} AS r WHERE {}").format(
-                named, sql.SQL("true" if old else "false"), sql.SQL("false" if old else "true"),
-                sql.Identifier(table), rows,
-            )
-        )  # fmt: skip
-    both = len(tables) > 1
-    conditions = {
-        "keys": "",
-        "olds": " FILTER (WHERE r.was)",
-        "lost": " FILTER (WHERE r.was AND NOT r.stays)",
-    }
-    sets = _SETS if both else _SETS[:1]
-    scoped = [key.name for key in shape.key if key.source in shape.move.scope]
-    collected = statements.compose(
-        "mirror_collect",
-        aggregates=columns.comma(
-            sql.SQL("array_agg({}){}").format(columns.column("r", key), sql.SQL(conditions[name]))
-            for name in sets
-            for key in shape.key_names
-        ),
-        variables=columns.comma(_variables(shape, *sets)),
-        keys=columns.comma(columns.key_of(shape, "r", None)),
-        order=columns.comma(
-            columns.column("r", name) for name in sorted(shape.key_names, key=lambda name: name in scoped)
-        ),
-        was_and_stays=sql.SQL(", bool_or(r.was) AS was, bool_or(r.stays) AS stays" if both else ""),
-        rows=sql.SQL(" UNION ALL ").join(branches),
-    )
-    # Of inserted rows none lived before; of deleted ones all did, and none does now.
-    same = () if both or tables == ("new_rows",) else _SETS[1:]
-    assigned = [
-        sql.SQL("{} := {}").format(variable, keys)
-        for name in same
-        for variable, keys in zip(_variables(shape, name), _variables(shape, "keys"), strict=True)
-    ]
-    return sql.SQL(";\n        ").join([collected, *assigned])
+def _alive(shape: Shape, side: Side, *, retiring: bool = False) -> sql.Composable:
+    """Whether a row of a transition table is in scope and lives; while retiring, and is not retired."""
+    rows = columns.source_rows(shape, "r") if side == "source" else columns.target_scope(shape, "r")
+    return columns.both([rows, sql.SQL("NOT ") + _is_gone(shape)]) if retiring else rows
 
 
 def _is_gone(shape: Shape) -> sql.Composed:
@@ -171,15 +107,15 @@ def _is_gone(shape: Shape) -> sql.Composed:
     )
 
 
-def _forget_gone(shape: Shape) -> sql.Composed:
+def _forget_gone(shape: Shape, keys: TriggerKeys) -> sql.Composed:
     """A key that the application brought to life in the source is no longer one that this run retired.
 
     Nor is one whose living row it takes away: had the run retired that row, the key would not be met here.
     """
     forget = sql.SQL("DELETE FROM {} AS g USING {} WHERE {}").format(
-        shape.gone, _parameters(shape), columns.key_match(shape, "g", None, "k", None)
+        shape.gone, keys.parameters, columns.key_match(shape, "g", None, "k", None)
     )
-    return sql.SQL("{};").format(_planned_anew(shape, forget, "keys"))
+    return sql.SQL("{};").format(_planned_anew(forget, keys.using("keys")))
 
 
 def _note(shape: Shape, keys: sql.Composable) -> sql.Composed:

@@ -44,14 +44,30 @@ def difference(shape: Shape, keys: sql.Composable) -> sql.Composed:
     )
 
 
-def write(shape: Shape, direction: Direction, mode: Mode, keys: sql.Composable) -> sql.Composed | None:
-    """The statement that brings the writer's rows with these keys to the other side, by lookups.
+def looked_up(shape: Shape, side: Side, keys: sql.Composable) -> sql.Composed:
+    """FROM and what follows: that side's rows with these keys, one lookup each, in the order of the keys."""
+    alias = side[0]
+    return statements.compose(
+        "mirror_look_up",
+        keys=keys,
+        table=shape.table(side).sql,
+        alias=sql.Identifier(alias),
+        key=columns.key_match(shape, alias, side, "k", None),
+        rows=columns.rows_of_keys(shape, alias, side),
+    )
 
+
+def write(
+    shape: Shape, direction: Direction, mode: Mode, rows: sql.Composable, *, over: bool = True
+) -> sql.Composed | None:
+    """The statement that brings the writer's ``rows`` (:func:`looked_up`) to the other side.
+
+    ``over``: rows that are there are overwritten where they differ; otherwise they are a unique violation.
     None in mode ``update_only``, which has but what :func:`write_first` gives.
     """
     if direction == "forward":
-        return _forward_write(shape, keys)
-    return None if mode == "update_only" else _reverse_write(shape, keys)
+        return _forward_write(shape, rows, over=over)
+    return None if mode == "update_only" else _reverse_write(shape, rows, over=over)
 
 
 def write_first(shape: Shape, direction: Direction, mode: Mode, keys: sql.Composable) -> sql.Composed | None:
@@ -109,26 +125,28 @@ def _key_names(shape: Shape, side: Side) -> tuple[str, ...]:
     return tuple(columns.key_name(key, side) for key in shape.key)
 
 
-def _forward_write(shape: Shape, keys: sql.Composable) -> sql.Composed:
+def _forward_write(shape: Shape, rows: sql.Composable, *, over: bool) -> sql.Composed:
     row = columns.target_row(shape, "excluded")
     changes = columns.assignments(row, but=_key_names(shape, "target"))
     return statements.compose(
         "mirror_forward_write",
-        keys=keys,
+        target=shape.target.sql,
+        rows=rows,
         columns=columns.target_list(shape),
         image=columns.values(columns.image(shape, "s")),
-        conflict=columns.conflict_target(shape, "target"),
-        action=_upsert(
+        where_there=_upsert(
+            columns.conflict_target(shape, "target"),
             changes,
             [sql.SQL("NOT {}").format(columns.alike_targets(shape, "t", "excluded"))],
             columns.target_scope(shape, "t"),
             fixed=set(shape.move.scope) <= set(shape.move.key),
-        ),
-        **_sides(shape),
+        )
+        if over
+        else sql.SQL(""),
     )
 
 
-def _reverse_write(shape: Shape, keys: sql.Composable) -> sql.Composed:
+def _reverse_write(shape: Shape, rows: sql.Composable, *, over: bool) -> sql.Composed:
     row = columns.back(shape, "t") | columns.living(shape)
     changes = columns.assignments(columns.excluded(row), but=_key_names(shape, "source"))
     differs = [sql.SQL("NOT {}").format(columns.alike_sources(shape, "s", "excluded"))]
@@ -137,30 +155,37 @@ def _reverse_write(shape: Shape, keys: sql.Composable) -> sql.Composed:
         differs.append(sql.SQL("NOT coalesce({}, false)").format(columns.active(shape, "s")))
     return statements.compose(
         "mirror_reverse_write",
-        keys=keys,
+        source=shape.source.sql,
+        rows=rows,
         columns=columns.names(row),
         back=columns.values(row),
-        conflict=columns.conflict_target(shape, "source"),
-        action=_upsert(
+        where_there=_upsert(
+            columns.conflict_target(shape, "source"),
             changes,
             differs,
             columns.source_scope(shape, "s"),
             fixed=set(shape.move.scope) <= set(shape.move.key),
-        ),
-        **_sides(shape),
+        )
+        if over
+        else sql.SQL(""),
     )
 
 
 def _upsert(
-    changes: sql.Composed, differs: Sequence[sql.Composable], scope: sql.Composable, *, fixed: bool
+    conflict: sql.Composable,
+    changes: sql.Composed,
+    differs: Sequence[sql.Composable],
+    scope: sql.Composable,
+    *,
+    fixed: bool,
 ) -> sql.Composable:
     """What to do with a row that is there: write it where it differs, and never one out of scope."""
     if not changes.as_string():
-        return sql.SQL("DO NOTHING")
+        return sql.SQL("\n    ON CONFLICT {} DO NOTHING").format(conflict)
     condition: sql.Composable = sql.SQL("(") + sql.SQL(" OR ").join(differs) + sql.SQL(")")
     if not fixed:
         condition = columns.both([scope, condition])
-    return sql.SQL("DO UPDATE SET {} WHERE {}").format(changes, condition)
+    return sql.SQL("\n    ON CONFLICT {} DO UPDATE SET {} WHERE {}").format(conflict, changes, condition)
 
 
 def _revive(shape: Shape, keys: sql.Composable) -> sql.Composed:

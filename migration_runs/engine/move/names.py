@@ -129,6 +129,12 @@ class Shape:
         return tuple(column.name for column in self.key)
 
     @property
+    def fixed(self) -> frozenset[str]:
+        """``k1`` ... of the key columns that the scope fixes, unless it fixes all of them."""
+        inside = frozenset(column.name for column in self.key if column.source in self.move.scope)
+        return inside if len(inside) < len(self.key) else frozenset()
+
+    @property
     def identity_names(self) -> tuple[str, ...]:
         """``p1``, ``p2`` ...: the source's identity in ``gone``."""
         return tuple(f"p{number}" for number in range(1, len(self.identity) + 1))

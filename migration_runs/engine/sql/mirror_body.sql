@@ -6,11 +6,14 @@
 -- timeout: lock as set on the function; statement_timeout is the application's
 -- undo: DROP TRIGGER
 DECLARE
-    -- keys: all that the statement was about; olds: those that lived before it; lost: those that live no more.
+    -- keys: all that the statement was about; olds: those that lived before it; news: those that live after it; lost:
+    -- those that live no more. all: what the scope fixes.
     {declarations}
     depth  CONSTANT integer := pg_trigger_depth();
     told   CONSTANT text := current_setting('phasegate.origin', true);
     echo   boolean := false;
+    -- Whether to expect rows on the other side. An INSERT seldom meets one; where it does, it is tried again.
+    careful boolean := {careful};
     -- Assigned, not performed: an assignment is evaluated without starting a query. That also is why conditions nest.
     nothing text;
     origin text := {side};
@@ -19,8 +22,19 @@ BEGIN
         {collect_new};
     ELSIF TG_OP = 'DELETE' THEN
         {collect_old};
+        {all_lost};
     ELSE
         {collect_both};
+        IF {same} THEN
+            {keys_are_olds};
+        ELSIF {no_olds} THEN
+            {keys_are_news};
+        ELSIF {no_news} THEN
+            {keys_are_olds};
+            {lost_are_olds};
+        ELSE
+            {moved};
+        END IF;
     END IF;
     IF {no_keys} THEN
         RETURN NULL;
@@ -53,14 +67,25 @@ BEGIN
     END IF;
 
     nothing := set_config('phasegate.origin', origin || ':' || depth, true);
-    BEGIN
-        {write};
-        IF {some_lost} THEN
-            {remove};
-        END IF;
-    EXCEPTION WHEN {gives_way} THEN
-        {note_all};
-    END;
+    LOOP
+        BEGIN
+            IF careful THEN
+                {write_over};
+            ELSE
+                {write_new};
+            END IF;
+            IF {some_lost} THEN
+                {remove};
+            END IF;
+            EXIT;
+        EXCEPTION WHEN {gives_way} THEN
+            IF careful OR SQLSTATE <> '23505' THEN
+                {note_all};
+                EXIT;
+            END IF;
+            careful := true;
+        END;
+    END LOOP;
     nothing := set_config('phasegate.origin', coalesce(told, ''), true);
     RETURN NULL;
 END

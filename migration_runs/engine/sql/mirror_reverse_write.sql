@@ -1,10 +1,8 @@
 -- what: writes target rows, as they are now, into the source.
--- why: old readers, and a rollback, find there what new code wrote. OFFSET 0 as in mirror_forward_write.sql.
+-- why: old readers, and a rollback, find there what new code wrote. As mirror_forward_write.sql.
 -- locks: ROW EXCLUSIVE on the source, the rows written
 -- timeout: lock as set by the caller
 -- undo: none: the target is what counts
 INSERT INTO {source} AS s ({columns})
 SELECT {back}
-  FROM {keys}
- CROSS JOIN LATERAL (SELECT t.* FROM {target} AS t WHERE {target_key} AND {target_scope} OFFSET 0) AS t
-    ON CONFLICT {conflict} {action}
+  FROM {rows}{where_there}
