@@ -120,7 +120,7 @@ MANY_CHANGED = {
 }
 
 
-def _read(conn: psycopg.Connection, tables: tuple[str, str]) -> int:  # type: ignore[type-arg]
+def _read(conn: psycopg.Connection, tables: tuple[str, str]) -> int:
     """Rows that the transaction has read from the two tables."""
     found = conn.execute(
         "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables "
