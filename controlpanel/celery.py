@@ -15,6 +15,8 @@ from pathlib import Path
 
 from celery import Celery, schedules, signals
 
+from controlpanel import broker
+
 QUEUES = ("runs", "chunks", "checks", "verification")
 
 BEAT_NOTE = Path(tempfile.gettempdir()) / "phasegate-beat"
@@ -30,6 +32,7 @@ def steady_now() -> datetime:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
 
+broker.install()
 app = Celery("phasegate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

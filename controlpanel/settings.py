@@ -89,8 +89,10 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # -- databases: the control database twice (app and owner role), and each target, for reading alone
 
+# A process that is frozen inside a transaction holds the row of its run, and so keeps off every click and
+# every worker of it, until the database ends its session: that must be sooner than a lease of 30 s.
 SESSION_OPTIONS = (
-    "-c timezone=UTC -c search_path=public -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    "-c timezone=UTC -c search_path=public -c lock_timeout=10s -c idle_in_transaction_session_timeout=20s"
 )
 # A killed process must not leave its statement running.
 SESSION_OPTIONS += " -c client_connection_check_interval=5s"
@@ -224,6 +226,9 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
+    # A broker that takes the connection and then says nothing must not keep a click or a worker waiting.
+    # Longer than the second for which a worker asks for a message at a time.
+    "socket_timeout": 4,
     "socket_keepalive": True,
     "health_check_interval": 25,
     **CELERY_TASK_PUBLISH_RETRY_POLICY,

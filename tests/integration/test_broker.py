@@ -97,3 +97,14 @@ def probe(processes: Processes, *arguments: str) -> tuple[int, str]:
         check=False,
     )
     return done.returncode, done.stderr
+
+
+def test_a_channel_whose_connection_is_gone_says_that_it_broke(broker: str) -> None:
+    """Anything but an error of the connection ends a worker whose broker went away under a message."""
+    from controlpanel.celery import app  # noqa: PLC0415 - as the fixture has pointed it
+
+    connection = app.connection_for_write()
+    channel = connection.channel()
+    connection.collect()
+    with pytest.raises(connection.connection_errors):
+        channel.qos.ack("a message from before")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from controlpanel import embedded, env
+from controlpanel import embedded, env, settings
 from tests.processes import CHECKOUT
 
 PRODUCTION = {
@@ -150,3 +150,9 @@ def test_every_variable_is_in_the_reference() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)`", reference, re.MULTILINE))
     assert read <= documented
     assert documented - read == {"PHASEGATE_DATA_DIR"}
+
+
+def test_a_process_that_is_frozen_inside_a_transaction_frees_the_run_before_a_lease_is_over() -> None:
+    said = re.search(r"idle_in_transaction_session_timeout=(\d+)s", settings.SESSION_OPTIONS)
+    assert said is not None
+    assert int(said[1]) < env.read(PRODUCTION).lease_seconds
