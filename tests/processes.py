@@ -69,12 +69,11 @@ class Processes:
         command += ["--hostname", f"{name}@{os.getpid()}", "-Q", queues, "-c", str(concurrency), "-l", "INFO"]
         return self.start(name, command, ready=" ready.")
 
-    def start_beat(self) -> subprocess.Popen[bytes]:
-        """Celery's beat, keeping its schedule in memory."""
+    def start_beat(self, *, wait: bool = True) -> subprocess.Popen[bytes]:
+        """Celery's beat, keeping its schedule in memory; without `wait` returns before it has begun."""
         command = [sys.executable, "-m", "celery", "-A", "controlpanel", "beat"]
-        return self.start(
-            "beat", [*command, "-S", "celery.beat:Scheduler", "-l", "INFO"], ready="beat: Starting"
-        )
+        command += ["-S", "celery.beat:Scheduler", "-l", "INFO"]
+        return self.start("beat", command, ready="beat: Starting" if wait else None)
 
     def start_web(self, port: int) -> subprocess.Popen[bytes]:
         """The panel under gunicorn."""

@@ -108,7 +108,7 @@ def _move() -> dict[str, Any]:
         "columns": {"kind": "kind", "n": "n", "body": "body", "origin": {"const": "moved"}},
         "left_out": ["source.id"],
         "active": {"column": "deleted_at", "is_null": True},
-        "copying": {"initial_rows": 100, "min_rows": 100, "max_rows": 100, "workers": 2},
+        "copying": {"initial_rows": 100, "min_rows": 100, "max_rows": 100},
     }
 
 

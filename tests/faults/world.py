@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import redis
@@ -113,7 +115,10 @@ class World:
         self._copy(number)
 
     def _first(self) -> None:
-        """The world before the run, and the run as a draft."""
+        """The world before the run, and the run as a draft; anew where only later snapshots are there."""
+        self._close()
+        self.cluster.databases.drop(CONTROL)
+        self.target_cluster.databases.drop(TARGET)
         self.cluster.databases.ensure_control(CONTROL, template=self.control_template)
         self.target_cluster.databases.ensure_target(TARGET)
         with psycopg.connect(self.target.owner_url) as conn:
@@ -123,6 +128,8 @@ class World:
 
     def _copy(self, number: int) -> None:
         self._close()
+        for _, dsn in self._servers():
+            _end_sessions(dsn)
         self.cluster.databases.ensure_control(f"{CONTROL}_{number}", template=CONTROL)
         self.target_cluster.databases.ensure_target(f"{TARGET}_{number}", template=TARGET)
         self.snapshots.add(number)
@@ -133,6 +140,16 @@ class World:
         self.target_cluster.databases.drop(TARGET)
         self.cluster.databases.ensure_control(CONTROL, template=f"{CONTROL}_{number}")
         self.target_cluster.databases.ensure_target(TARGET, template=f"{TARGET}_{number}")
+        for name, dsn in self._servers():
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                # What is committed survives a crash, as in production. And a sequence copied with its
+                # database does not go back at a crash, which it does before the first checkpoint.
+                conn.execute(f"ALTER DATABASE {name} SET synchronous_commit = on".encode())
+                conn.execute("CHECKPOINT")
+
+    def _servers(self) -> tuple[tuple[str, str], ...]:
+        """The databases in use, each with its server's superuser."""
+        return (CONTROL, self.cluster.superuser_dsn()), (TARGET, self.target_cluster.superuser_dsn())
 
     # -- this process
 
@@ -162,8 +179,7 @@ class World:
     def _stage(self, number: int, *, seed: int, living: bool) -> Iterator[Stage]:
         with redis.Redis.from_url(self.cluster.broker_url) as client:
             client.flushall()
-        logs = self.logs / f"{time.monotonic_ns()}"
-        logs.mkdir()
+        (logs := self.logs / f"{time.monotonic_ns()}").mkdir()
         stage = Stage(world=self, processes=Processes(self.environment(), logs), number=number, seed=seed)
         try:
             if living:
@@ -171,6 +187,13 @@ class World:
             yield stage
         finally:
             stage.end()
+
+
+class Held(Protocol):
+    """A lock that a test holds."""
+
+    def let_go(self) -> None:
+        """Release it; harmless when called again."""
 
 
 @dataclass
@@ -185,6 +208,14 @@ class Stage:
     journal: Journal = field(default_factory=Journal)
     writer: Writer | None = None
     reader: Reader | None = None
+    holds: list[Held] = field(default_factory=list)
+    """What the test keeps from others; let go at the end, should the test not get there."""
+    worker: subprocess.Popen[bytes] | None = None
+    beat: subprocess.Popen[bytes] | None = None
+    web: subprocess.Popen[bytes] | None = None
+    web_port: int = 0
+    excused: tuple[str, ...] = ()
+    """What the application is refused by the fault itself, with or without us: a full disk is full."""
     target_was_hurt: bool = False
     """Whether the test broke connections to the target: then the application's broke as well."""
 
@@ -207,12 +238,25 @@ class Stage:
         self.writer.__enter__()
         self.reader.__enter__()
 
-    def start_processes(self, *, web: int = 0) -> None:
-        """A worker with three children, beat and, with a port, web; returns when they are ready."""
-        self.processes.start_worker(concurrency=3)
-        self.processes.start_beat()
+    def start_processes(self, *, web: bool = False) -> None:
+        """Beat, a worker with three children and, if asked for, web; returns when the last two are ready."""
+        self.beat = self.processes.start_beat(wait=False)
         if web:
-            self.processes.start_web(web)
+            self.start_web()
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        """A worker with three children, in addition to what may run; it is ``worker`` from here on."""
+        self.worker = self.processes.start_worker(concurrency=3)
+
+    def start_beat(self) -> None:
+        """A beat, in addition to what may run; it is ``beat`` from here on."""
+        self.beat = self.processes.start_beat()
+
+    def start_web(self) -> None:
+        """The panel, on a port of its own that it keeps when it is started again."""
+        self.web_port = self.web_port or embedded.free_port()
+        self.web = self.processes.start_web(self.web_port)
 
     @property
     def run_prefix(self) -> str:
@@ -226,9 +270,17 @@ class Stage:
                 alive.stop()
 
     def end(self) -> None:
-        """Stop everything that this stage started."""
+        """End everything that this stage started, at once: whatever was hurt may be frozen or an orphan."""
+        for held in self.holds:
+            held.let_go()
+        for process in self.processes.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(
+                    process.pid, signal.SIGKILL
+                )  # reaches frozen members, and children of a dead parent
+            process.wait()
+        self.processes.running.clear()
         self.quiet()
-        self.processes.stop()
 
     def query(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows from the target, as its superuser."""
@@ -238,3 +290,11 @@ class Stage:
     def _deploy(self, version: Side) -> None:
         if self.writer is not None:
             self.writer.deploy(version)
+
+
+def _end_sessions(dsn: str) -> None:
+    """End what may still be connected to the databases in use: a template has to be alone."""
+    query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ANY (%s)"
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        while conn.execute(query, [[CONTROL, TARGET]]).fetchone() != (0,):
+            time.sleep(0.02)
