@@ -18,7 +18,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 # The tests' settings need no environment; the tools below look at the code, not at a database.
 TOOL_ENV := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: help setup demo test faults-matrix fuzz bench lint format clean lock
+.PHONY: help setup demo test faults faults-matrix fuzz bench lint format clean lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ test: $(DEVELOPMENT) ## all tests, on real servers of their own; ARGS="-k name" 
 
 fuzz: $(DEVELOPMENT) ## the move protocol under random writers and kills; SEEDS=40, or SEED=7 to play one again
 	@$(BIN)/python -m tests.faults.fuzz $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+faults: $(DEVELOPMENT) ## random schedules of faults until N=200 were injected; SEED=1 for the first, JOBS=2 at a time
+	@$(BIN)/python -W ignore -m tests.faults.schedules --faults $(or $(N),200) $(if $(SEED),--seed $(SEED)) \
+		$(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) $(ARGS)
 
 faults-matrix: $(DEVELOPMENT) ## every fault at every moment, by real kills; writes docs/reference/reliability.md
 	@$(if $(ARGS),,rm -f tests/faults/results/matrix.json)

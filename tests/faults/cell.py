@@ -10,6 +10,7 @@ from tests.faults import inflicting, invariants, moments
 from tests.faults.inflicting import Cure
 from tests.faults.matrix import Cell
 from tests.faults.moments import Grip
+from tests.faults.scene import until
 from tests.faults.world import Stage, World
 
 Strike = Callable[[Stage, Grip], Cure]
@@ -80,6 +81,7 @@ def _go_on(stage: Stage, grip: Grip, cure: Cure) -> float:
     since = time.monotonic()
     grip.release()
     if cure.when == "after":
+        until(cure.shown, "the run says what is wrong")
         cure.end()
         since = time.monotonic()
     stage.driver.until(grip.gone_on, "the run goes on")

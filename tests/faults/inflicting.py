@@ -42,11 +42,12 @@ When = Literal["before", "after", "late"]
 class Cure:
     """How a fault ends: ``before`` the run is let go from its moment, ``after``, or ``late``.
 
-    Late is once the run has gone on without it.
+    Late is once the run has gone on without it. In a cell it does not end until the run has ``shown`` it.
     """
 
     end: Callable[[], None]
     when: When = "after"
+    shown: Callable[[], bool] = lambda: True
 
 
 def nothing() -> None:
@@ -180,11 +181,10 @@ def read_only(stage: Stage, grip: Grip) -> Cure:
         conn.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}".encode())
 
     def writable() -> None:
-        until(lambda: _in_trouble(stage), "the run says that it cannot write")
         with psycopg.connect(stage.world.target.dsn, autocommit=True) as conn:
             conn.execute(f"{role} RESET default_transaction_read_only".encode())
 
-    return Cure(writable)
+    return Cure(writable, shown=lambda: _in_trouble(stage))
 
 
 def fill_disk(stage: Stage, grip: Grip) -> Cure:
@@ -208,18 +208,18 @@ def fill_disk(stage: Stage, grip: Grip) -> Cure:
         )
 
     def free() -> None:
-        until(lambda: _in_trouble(stage), "the run says that the disk is full")
         _limit(postmaster, "unlimited")
         stage.query("DELETE FROM things_new WHERE kind = 'other' AND n > 1000 RETURNING 1")
 
-    return Cure(free)
+    return Cure(free, shown=lambda: _in_trouble(stage))
 
 
 def _limit(postmaster: psutil.Process, size: str) -> None:
     """Change the soft limit of the server and of its sessions, as the server's own user: no other may."""
-    sessions = [child for child in postmaster.children() if "127.0.0.1" in " ".join(child.cmdline())]
-    for process in (postmaster, *sessions):
-        with contextlib.suppress(psutil.NoSuchProcess):
+    for process in (postmaster, *postmaster.children()):
+        with contextlib.suppress(psutil.NoSuchProcess):  # sessions come and go
+            if process != postmaster and "127.0.0.1" not in " ".join(process.cmdline()):
+                continue
             done = subprocess.run(
                 ["prlimit", "--pid", str(process.pid), f"--fsize={size}:"],
                 user=process.uids().real,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from migration_runs.engine.move import verification
 from migration_runs.models import AuditEvent, PhaseRun
@@ -87,9 +88,18 @@ def read_once(stage: Stage) -> list[str]:
 
 
 def prestate_restored(stage: Stage) -> list[str]:
-    """After a rollback: definitions, and every row that the live writer did not touch, are as before."""
-    assert stage.world.prestate is not None
-    return stage.world.prestate.differences(PreState.read(stage.world.target.dsn))
+    """After a rollback: definitions, and every row that the live writer did not touch, are as before.
+
+    With the decision "keep" copied rows stay, and with them a reader that does not see them twice.
+    """
+    before = stage.world.prestates[stage.decision]
+    now = PreState.read(stage.world.target.dsn)
+    if stage.decision == "keep":
+        copied = AuditEvent.objects.filter(
+            run=stage.run, action="phase.finish", detail__phase=4, detail__to="awaiting_sign_off"
+        )
+        before = before.with_kept(now, copied=copied.exists())
+    return before.differences(now)
 
 
 def nothing_left_behind(stage: Stage) -> list[str]:
@@ -170,19 +180,28 @@ def violations(stage: Stage) -> list[str]:
 
     Stops the live writer and reader first.
     """
+    return [text for texts in by_name(stage).values() for text in texts]
+
+
+def by_name(stage: Stage) -> dict[str, list[str]]:
+    """:func:`violations`, by the name of the invariant in words. Only those that are violated are in it."""
     stage.quiet()
     run = stage.run
-    found = [text for invariant in ALWAYS for text in invariant(stage)]
-    undone = run.state == "rolled_back"
+    asked = list(ALWAYS)
     side: Side = stage.writer.version if stage.writer is not None else "old"
-    found += nothing_lost(stage, side)
+    asked.append(partial(nothing_lost, side=side))
     done = set(PhaseRun.objects.filter(run=run, state="done").values_list("number", flat=True))
-    if undone:
-        found += prestate_restored(stage)
+    if run.state == "rolled_back":
+        asked.append(prestate_restored)
     elif 9 in done:
-        found += nothing_lost(stage, "new")
+        asked.append(partial(nothing_lost, side="new"))
     elif 4 in done:
-        found += equal_tables(stage)
+        asked.append(equal_tables)
+    found: dict[str, list[str]] = {}
+    for invariant in asked:
+        if texts := invariant(stage):
+            function = invariant.func if isinstance(invariant, partial) else invariant
+            found.setdefault(function.__name__.replace("_", " "), []).extend(texts)
     return found
 
 

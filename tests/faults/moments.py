@@ -48,8 +48,10 @@ class Grip:
 class Hold:
     """A lock held by a session of the test until it is let go, or its server crashes."""
 
-    def __init__(self, stage: Stage, dsn: str, query: str, *parameters: Any) -> None:
-        self._conn = psycopg.connect(dsn, application_name="a test holds this")
+    def __init__(
+        self, stage: Stage, dsn: str, query: str, *parameters: Any, autocommit: bool = False
+    ) -> None:
+        self._conn = psycopg.connect(dsn, application_name="a test holds this", autocommit=autocommit)
         stage.holds.append(self)
         self._conn.execute(query.encode(), parameters or None)
 
@@ -59,8 +61,9 @@ class Hold:
 
 
 def door(stage: Stage, name: str) -> Hold:
-    """Close a door of the small world."""
-    return Hold(stage, stage.world.target.dsn, "SELECT pg_advisory_lock(4711, hashtext(%s))", name)
+    """Close a door of the small world, outside a transaction: nobody has to wait for its snapshot."""
+    query = "SELECT pg_advisory_lock(4711, hashtext(%s))"
+    return Hold(stage, stage.world.target.dsn, query, name, autocommit=True)
 
 
 def hold_run_row(stage: Stage) -> Hold:

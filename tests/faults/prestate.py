@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
-from tests.faults.things import WRITTEN
+from tests.faults.things import HISTORY, WRITTEN
 
 OBJECTS = """
 SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
@@ -33,6 +33,14 @@ NEW_ROWS = "SELECT kind, n, body, origin FROM public.things_new ORDER BY kind, n
 
 EFFECTS = "SELECT id, what FROM public.effects ORDER BY id"
 
+HISTORIC = tuple(n for n in range(1, HISTORY + 1) if n not in WRITTEN)
+"""What was there before the run, and nobody writes."""
+
+
+def _is_copy(row: tuple[Any, ...]) -> bool:
+    kind, n, body, origin = row
+    return kind == "thing" and origin == "moved" and (n in WRITTEN or body == f"history {n}")
+
 
 @dataclass(frozen=True)
 class PreState:
@@ -53,6 +61,19 @@ class PreState:
                 new_rows=tuple(conn.execute(NEW_ROWS).fetchall()),
                 effects=tuple(conn.execute(EFFECTS).fetchall()),
             )
+
+    def with_kept(self, now: PreState, *, copied: bool) -> PreState:
+        """What has to be there after a rollback that keeps what was copied.
+
+        Every copied row of history, if all was ``copied``; of what live writers write, and of a copy that did
+        not get to its end, what is there ``now``. The reader may be the one that sees nothing twice.
+        """
+        there = {row for row in now.new_rows if _is_copy(row)}
+        kept = {("thing", n, f"history {n}", "moved") for n in HISTORIC} if copied else set()
+        new_rows = (*self.new_rows, *(kept | there))
+        safe = [one for one in now.objects if "things_seen" in one[0] and "NOT EXISTS" in one[0]]
+        others = [one for one in self.objects if not (safe and "FUNCTION public.things_seen" in one[0])]
+        return replace(self, new_rows=new_rows, objects=(*others, *safe))
 
     def differences(self, other: PreState) -> list[str]:
         """What ``other`` has and this has not, and the other way round, in words."""

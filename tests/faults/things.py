@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from migration_runs.runbook.plan import Plan
 from tests import plans
 
 WORLD = Path(__file__).with_name("things.sql")
+
+DataDecision = Literal["keep", "delete"]
+"""What a rollback does with the rows that the run copied."""
 
 HISTORY = 600
 """Things 1 to ``HISTORY`` are there before the run."""
@@ -38,6 +41,7 @@ END
 $function$
 """
 
+# A thing that is withdrawn in the old table is withdrawn, even where a copy of it was kept after a rollback.
 READ_BOTH = """
 CREATE OR REPLACE FUNCTION public.things_seen() RETURNS TABLE (n bigint, body text)
     LANGUAGE sql STABLE
@@ -47,7 +51,7 @@ AS $function$
     SELECT t.n, t.body FROM public.things_new AS t
      WHERE t.kind = 'thing'
        AND NOT EXISTS (SELECT FROM public.things_old AS o
-                        WHERE o.kind = 'thing' AND o.n = t.n AND o.deleted_at IS NULL)
+                        WHERE o.kind = 'thing' AND o.n = t.n)
 $function$
 """
 
@@ -76,7 +80,7 @@ CLOCK = (
 READER = "public.things_seen()"
 
 
-def plan() -> Plan:
+def plan(decision: DataDecision = "delete") -> Plan:
     """The plan. Its window is two rounds, a second apart; four eyes are six people's."""
     checks = [
         plans.check("alive", ALIVE, passes={"at_least": 1}),
@@ -94,7 +98,7 @@ def plan() -> Plan:
     }
     runbook["phases"][6]["sign_off"] = ["engineer"]
     runbook["phases"][8]["sign_off"] = ["approver"]
-    return Plan.model_validate(body | {"data_decision": "delete"})
+    return Plan.model_validate(body | {"data_decision": decision})
 
 
 def _move() -> dict[str, Any]:
@@ -123,7 +127,7 @@ def _steps() -> dict[int, list[dict[str, Any]]]:
         ],
         3: [
             _function_step("put_new", PUT_NEW, "public.put_new(bigint, text)"),
-            _function_step("read_both", READ_BOTH, READER),
+            _function_step("read_both", READ_BOTH, READER, keep_if="keep"),
         ],
         4: [
             {"kind": "dual_write", "key": "forward", "title": "forward", "direction": "forward"},
@@ -170,8 +174,8 @@ def _steps() -> dict[int, list[dict[str, Any]]]:
     }
 
 
-def _function_step(key: str, text: str, function: str) -> dict[str, Any]:
-    """A step that replaces a function, taken back by its before-image."""
+def _function_step(key: str, text: str, function: str, *, keep_if: str | None = None) -> dict[str, Any]:
+    """A step that replaces a function, taken back by its before-image; not with the decision ``keep_if``."""
     step = plans.sql_step(key, text)
     del step["undo_none"]
-    return step | {"before_image": {"functions": [function]}}
+    return step | {"before_image": {"functions": [function], "keep_if": keep_if}}

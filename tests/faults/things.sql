@@ -73,7 +73,7 @@ $function$;
 
 INSERT INTO public.things_old (n, body) SELECT n, 'history ' || n FROM generate_series(1, 600) AS n;
 INSERT INTO public.things_old (kind, n, body) SELECT 'other', n, 'not ours ' || n FROM generate_series(1, 50) AS n;
-INSERT INTO public.things_old (n, body, deleted_at) SELECT n, 'withdrawn ' || n, now() FROM generate_series(1, 20) AS n;
+INSERT INTO public.things_old (n, body, deleted_at) SELECT n, 'withdrawn ' || n, '2026-01-02 03:04+00' FROM generate_series(1, 20) AS n;
 INSERT INTO public.things_new (kind, n, body, origin)
 SELECT 'other', n, 'somebody else''s ' || n, 'elsewhere' FROM generate_series(1, 50) AS n;
 ANALYZE public.things_old, public.things_new;

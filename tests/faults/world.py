@@ -26,17 +26,16 @@ from controlpanel import embedded
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from migration_runs.models import Run
 from tests.control import make_people
-from tests.faults import things
+from tests.faults import copies, things
+from tests.faults.copies import CONTROL, TARGET
 from tests.faults.driver import Driver
 from tests.faults.journal import Journal, Side
 from tests.faults.living import Reader, Writer
 from tests.faults.prestate import PreState
 from tests.faults.scene import LEASE_S, SWEEP_S
+from tests.faults.things import DataDecision
 from tests.pointing import pointed
 from tests.processes import Processes
-
-CONTROL, TARGET = "faults_control", "faults_things"
-"""Names of the databases: always the same, since a signature binds the target's name."""
 
 SWITCHED = 7
 """The phase that moves the writers from the old table to the new."""
@@ -50,8 +49,9 @@ class World:
     target_cluster: embedded.Cluster
     control_template: str
     logs: Path
-    snapshots: set[int] = field(default_factory=set)
-    prestate: PreState | None = None
+    snapshots: dict[tuple[DataDecision, int], int] = field(default_factory=dict)
+    """By data decision and number: the id of the run."""
+    prestates: dict[DataDecision, PreState] = field(default_factory=dict)
     run_id: int = 0
 
     @property
@@ -85,71 +85,73 @@ class World:
         }
 
     @contextlib.contextmanager
-    def stage(self, number: int, *, seed: int = 1, living: bool = True) -> Iterator[Stage]:
+    def stage(
+        self, number: int, *, seed: int = 1, living: bool = True, decision: DataDecision = "delete"
+    ) -> Iterator[Stage]:
         """A stage whose run has phase ``number`` as the next to start (10: is completed).
 
         No process runs yet. With ``living`` a writer and a reader are at work. Everything is stopped at the
         end, whatever state the test left it in.
         """
         with self._connections():
-            self._snapshot(number)
-            self._restore(number)
-            with self._stage(number, seed=seed, living=living) as stage:
+            self._snapshot(decision, number)
+            self._restore(decision, number)
+            with self._stage(number, decision, seed=seed, living=living) as stage:
                 yield stage
 
     # -- snapshots
 
-    def _snapshot(self, number: int) -> None:
+    def _snapshot(self, decision: DataDecision, number: int) -> None:
         """Carry the run to the start of ``number``, from the nearest snapshot before it."""
-        if number in self.snapshots:
+        if (decision, number) in self.snapshots:
             return
-        before = max((n for n in self.snapshots if n < number), default=0)
+        before = max((n for other, n in self.snapshots if other == decision and n < number), default=0)
         if before:
-            self._restore(before)
+            self._restore(decision, before)
         else:
-            self._first()
-        with self._stage(before, seed=0, living=number > SWITCHED) as stage:
+            self._first(decision)
+        with self._stage(before, decision, seed=0, living=number > SWITCHED) as stage:
             stage.start_processes()
             stage.driver.to_start_of(number)
         assert not stage.driver.rescues, stage.driver.rescues
-        self._copy(number)
+        self._copy(decision, number)
 
-    def _first(self) -> None:
+    def _first(self, decision: DataDecision) -> None:
         """The world before the run, and the run as a draft; anew where only later snapshots are there."""
-        self._close()
-        self.cluster.databases.drop(CONTROL)
-        self.target_cluster.databases.drop(TARGET)
+        self._drop()
         self.cluster.databases.ensure_control(CONTROL, template=self.control_template)
         self.target_cluster.databases.ensure_target(TARGET)
         with psycopg.connect(self.target.owner_url) as conn:
             conn.execute(things.WORLD.read_bytes())
-        self.prestate = PreState.read(self.target.dsn)
-        self.run_id = Driver.draft(things.plan()).run_id
+        self.prestates[decision] = PreState.read(self.target.dsn)
+        self.run_id = Driver.draft(things.plan(decision)).run_id
 
-    def _copy(self, number: int) -> None:
+    def _copy(self, decision: DataDecision, number: int) -> None:
         self._close()
-        for _, dsn in self._servers():
-            _end_sessions(dsn)
-        self.cluster.databases.ensure_control(f"{CONTROL}_{number}", template=CONTROL)
-        self.target_cluster.databases.ensure_target(f"{TARGET}_{number}", template=TARGET)
-        self.snapshots.add(number)
+        for dsn in self._servers():
+            copies.end_sessions(dsn)
+        control, target = copies.names(decision, number)
+        self.cluster.databases.ensure_control(control, template=CONTROL)
+        self.target_cluster.databases.ensure_target(target, template=TARGET)
+        self.snapshots[decision, number] = self.run_id
 
-    def _restore(self, number: int) -> None:
+    def _restore(self, decision: DataDecision, number: int) -> None:
+        self._drop()
+        control, target = copies.names(decision, number)
+        self.cluster.databases.ensure_control(CONTROL, template=control)
+        self.target_cluster.databases.ensure_target(TARGET, template=target)
+        for dsn in self._servers():
+            copies.make_crash_safe(dsn)
+        self.run_id = self.snapshots[decision, number]
+
+    def _drop(self) -> None:
         self._close()
         self.cluster.databases.drop(CONTROL)
         self.target_cluster.databases.drop(TARGET)
-        self.cluster.databases.ensure_control(CONTROL, template=f"{CONTROL}_{number}")
-        self.target_cluster.databases.ensure_target(TARGET, template=f"{TARGET}_{number}")
-        for name, dsn in self._servers():
-            with psycopg.connect(dsn, autocommit=True) as conn:
-                # What is committed survives a crash, as in production. And a sequence copied with its
-                # database does not go back at a crash, which it does before the first checkpoint.
-                conn.execute(f"ALTER DATABASE {name} SET synchronous_commit = on".encode())
-                conn.execute("CHECKPOINT")
 
-    def _servers(self) -> tuple[tuple[str, str], ...]:
-        """The databases in use, each with its server's superuser."""
-        return (CONTROL, self.cluster.superuser_dsn()), (TARGET, self.target_cluster.superuser_dsn())
+    def _servers(self) -> tuple[str, str]:
+        """Both servers, each as its superuser."""
+        return self.cluster.superuser_dsn(), self.target_cluster.superuser_dsn()
 
     # -- this process
 
@@ -176,11 +178,18 @@ class World:
             connections[alias].close()
 
     @contextlib.contextmanager
-    def _stage(self, number: int, *, seed: int, living: bool) -> Iterator[Stage]:
+    def _stage(self, number: int, decision: DataDecision, *, seed: int, living: bool) -> Iterator[Stage]:
         with redis.Redis.from_url(self.cluster.broker_url) as client:
             client.flushall()
-        (logs := self.logs / f"{time.monotonic_ns()}").mkdir()
-        stage = Stage(world=self, processes=Processes(self.environment(), logs), number=number, seed=seed)
+        logs = self.logs / f"{time.monotonic_ns()}"
+        logs.mkdir()
+        stage = Stage(
+            world=self,
+            processes=Processes(self.environment(), logs),
+            number=number,
+            decision=decision,
+            seed=seed,
+        )
         try:
             if living:
                 stage.come_alive()
@@ -203,6 +212,7 @@ class Stage:
     world: World
     processes: Processes
     number: int
+    decision: DataDecision
     seed: int
     driver: Driver = field(init=False)
     journal: Journal = field(default_factory=Journal)
@@ -275,9 +285,8 @@ class Stage:
             held.let_go()
         for process in self.processes.running:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(
-                    process.pid, signal.SIGKILL
-                )  # reaches frozen members, and children of a dead parent
+                # The group: it reaches frozen members, and children of a dead parent.
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.processes.running.clear()
         self.quiet()
@@ -290,11 +299,3 @@ class Stage:
     def _deploy(self, version: Side) -> None:
         if self.writer is not None:
             self.writer.deploy(version)
-
-
-def _end_sessions(dsn: str) -> None:
-    """End what may still be connected to the databases in use: a template has to be alone."""
-    query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ANY (%s)"
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        while conn.execute(query, [[CONTROL, TARGET]]).fetchone() != (0,):
-            time.sleep(0.02)
