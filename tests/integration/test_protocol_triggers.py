@@ -122,7 +122,9 @@ def test_a_row_trigger_that_updates_the_row_again_leaves_both_sides_equal(target
         assert world.rows("SELECT close FROM bars") == [(1,)]
         # Passing on what the statement wrote, instead of reading the table again:
         lookup = 'FROM {} AS "s"'
-        world.spoil(shape, "forward", lookup.format('"public"."derived"'), lookup.format("new_rows"))
+        world.spoil(
+            shape, "forward", lookup.format('"public"."derived"'), lookup.format("new_rows"), every=True
+        )
         conn.execute("UPDATE derived SET close = 2.4")
     assert world.rows("SELECT close FROM bars") == [(2.4,)], (
         "the delta overwrites what the nested statement wrote"

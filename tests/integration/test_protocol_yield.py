@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import IsolationLevel, errors
 
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine.move import drain
@@ -182,8 +182,39 @@ def test_a_repeatable_read_writer_that_sees_two_active_rows_goes_on(target: Targ
     assert world.rows("SELECT close FROM bars") == [(2,)]
     assert world.unequal(shape) == []
     world.spoil(shape, "forward", " OR cardinality_violation", "")
+    write(2)
+    assert world.listed(shape) == ["source", "source"], "withdrawn; and noted instead of written"
+    settle(world)
+    world.spoil(shape, "forward", "current_setting('transaction_isolation') <> 'read committed'", "false")
     with pytest.raises(errors.CardinalityViolation):
-        write(2)
+        write(3)
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_a_dead_row_that_a_repeatable_read_writer_still_sees_does_not_come_back(
+    target: TargetUrls, safe: bool
+) -> None:
+    """New code has deleted the row, unheard for now; the writer makes it anew, in front of the dead one."""
+    world = worlds.dxy_like(target)
+    shape = world.switch_on("forward", "reverse")
+    if not safe:
+        world.spoil(shape, "reverse", "current_setting('transaction_isolation') <> 'read committed'", "false")
+    with world.app() as app, world.app(autocommit=False) as holder, world.app(autocommit=False) as late:
+        app.execute(worlds.DXY_INSERT % (2, 7))
+        app.execute(worlds.DXY_INSERT % (1, 1))
+        app.execute("DELETE FROM bars WHERE close = 7")
+        app.execute("VACUUM bars")  # the next row takes the first one's place, before the one that dies
+        settle(world)
+        late.isolation_level = IsolationLevel.REPEATABLE_READ
+        late.execute("SELECT FROM bars")
+        holder.execute("SELECT FROM derived WHERE close = 1 FOR UPDATE")
+        app.execute("DELETE FROM bars")  # gives way
+        holder.commit()
+        late.execute("UPDATE derived SET close = 2 WHERE close = 1")
+        late.commit()
+    settle(world)
+    kept = world.rows("SELECT close FROM derived WHERE deleted_at IS NULL UNION ALL SELECT close FROM bars")
+    assert kept == [(2 if safe else 1,)] * 2, "unsafe: a committed write is lost, and both sides are equal"
 
 
 def test_opposite_key_order_may_fail_one_writer_and_leaves_both_sides_equal(target: TargetUrls) -> None:

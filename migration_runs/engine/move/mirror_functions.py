@@ -68,6 +68,7 @@ def body(shape: Shape, direction: Direction, mode: Mode, *, runner: str) -> sql.
         note_more=_note(shape, keys.given(more)),
         note_all=_note(shape, every),
         difference=mirroring.difference(shape, every),
+        seen_twice=mirroring.seen_twice(shape, direction, every),
         write_over=_write(shape, direction, mode, keys, over=True),
         write_new=_write(shape, direction, mode, keys, over=False),
         some_lost=keys.some("lost"),

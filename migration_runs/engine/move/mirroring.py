@@ -57,6 +57,15 @@ def looked_up(shape: Shape, side: Side, keys: sql.Composable) -> sql.Composed:
     )
 
 
+def seen_twice(shape: Shape, direction: Direction, keys: sql.Composable) -> sql.Composed:
+    """A query with a row for each key that has two rows on the writer's side, as this transaction sees it."""
+    return statements.compose(
+        "mirror_seen_twice",
+        rows=looked_up(shape, WRITER[direction], keys),
+        keys=columns.comma(columns.key_of(shape, "k", None)),
+    )
+
+
 def write(
     shape: Shape, direction: Direction, mode: Mode, rows: sql.Composable, *, over: bool = True
 ) -> sql.Composed | None:

@@ -66,6 +66,13 @@ BEGIN
         END IF;
     END IF;
 
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        IF EXISTS ({seen_twice}) THEN
+            {note_all};
+            RETURN NULL;
+        END IF;
+    END IF;
+
     nothing := set_config('phasegate.origin', origin || ':' || depth, true);
     LOOP
         BEGIN
