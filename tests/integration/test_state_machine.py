@@ -148,6 +148,9 @@ class RunMachine(WorkerRules):
             who = self.dice.choice(["ada", "dora", "olga"] if verb != "withdraw" else ["dora"])
             if not getattr(deepcopy(self.model), verb)(who):
                 self.plain(who, verb)
+        for gate in run_model_parts.SIGNERS:
+            if self.model.is_open(gate) and not deepcopy(self.model).sign("mia", gate):
+                self.sign("mia", gate, True, "", True, True)
         if not deepcopy(self.model).hold("olga"):
             self.hold("olga", "a look")
         if not deepcopy(self.model).pause("olga"):
@@ -196,9 +199,8 @@ class RunMachine(WorkerRules):
             if number == run_model_parts.CLEANUP:
                 self.report(True)
             owner = run_model_parts.OWNER[number]
-            return self.start(
-                next(who for who in sorted(model.roles) if owner in model.roles[who]), number, True
-            )
+            owners = [who for who in sorted(model.roles) if owner in model.roles[who]]
+            return self.start(self.dice.choice(owners), number, True)
         state = model.phases[number].state
         if state == "paused":
             return self.plain("dora", "resume")
@@ -214,6 +216,21 @@ class RunMachine(WorkerRules):
         if self.model.phases[number].lease != "held":
             self.claim(number)
         self.tell(number, status)
+
+    @rule(hold=st.booleans())
+    def stop_a_worker(self, hold: bool) -> None:
+        """A worker is at it when the run is held, or its phase paused: it has to reach a safe place first."""
+        number = self.model.current
+        if number and self.model.phases[number].state == "running" and self.model.state == "in_progress":
+            if self.model.phases[number].lease != "held":
+                self.claim(number)
+            if hold:
+                self.hold("olga", "a look")
+            else:
+                self.pause("olga", False)
+            self.all_is_well()
+            for verb in ("resume", "retry", "retry_rollback"):
+                self.plain("dora", verb)
 
     @rule(then=st.integers(0, 8), seldom=st.integers(0, 2))
     def go_back(self, then: int, seldom: int) -> None:
