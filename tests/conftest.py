@@ -55,8 +55,8 @@ hypothesis_settings.register_profile(
     "quick",
     derandomize=True,
     database=None,
-    max_examples=30,
-    stateful_step_count=20,
+    max_examples=14,
+    stateful_step_count=14,
     phases=[Phase.explicit, Phase.generate],
     **_NO_HURRY,
 )
