@@ -158,7 +158,7 @@ def test_the_page_says_when_the_panel_is_gone_or_the_person_logged_out(
     page.goto(f"{panel_url}{url('change', scene.run_id)}")
     page.context.clear_cookies()
     page.get_by_text("You are logged out.").wait_for()
-    assert "Nothing to press" in page.inner_text("#pg-live")  # the last picture stays
+    assert "dora started small-1" in page.inner_text("#pg-live")  # the last picture stays
     processes.stop()
     page.get_by_text("The panel does not answer.").wait_for()
-    assert "Nothing to press" in page.inner_text("#pg-live")
+    assert "dora started small-1" in page.inner_text("#pg-live")
