@@ -18,7 +18,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 # The tests' settings need no environment; the tools below look at the code, not at a database.
 TOOL_ENV := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: help setup demo test faults faults-matrix fuzz bench lint format clean lock
+.PHONY: help setup demo test faults faults-matrix fuzz bench bench-page bench-publish lint format clean lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
