@@ -16,6 +16,7 @@ from migration_runs.engine.move import (
     estimate,
     rollback,
     seats,
+    statistics,
     triggers,
     waiting,
 )
@@ -43,8 +44,10 @@ class CopyKind(StepKind[CopyStep]):
         move = self.plan.runbook.move
         if self.step.part == "settle":
             return StepPreview(
-                summary="wait for transactions older than the last chunk, then drain the touched keys",
-                locks="rows of both tables, a few at a time",
+                summary="wait for transactions older than the last chunk, drain the touched keys, "
+                "then ANALYZE the target",
+                locks="rows of both tables, a few at a time; SHARE UPDATE EXCLUSIVE on the target, which "
+                "neither readers nor writers wait for",
                 seconds=self.step.estimate_s,
                 undo="none needed",
             )
@@ -171,9 +174,14 @@ class CopyKind(StepKind[CopyStep]):
                 if not result.left:
                     break
                 result = drain.settle(conn, ctx.job, shape, ctx.reporter)
+            fresh = statistics.refresh(
+                conn, shape, ctx.reporter, step=self.step.key,
+                lock_ms=self.step.lock_timeout_ms, statement_s=self.step.statement_timeout_s,
+            )  # fmt: skip
         return StepResult(
-            summary=f"waited for {len(line.waited_for)} older transactions; {drained} keys drained",
-            details={"drained": drained, "left": result.left},
+            summary=f"waited for {len(line.waited_for)} older transactions; {drained} keys drained"
+            + ("; statistics refreshed" if fresh else ""),
+            details={"drained": drained, "left": result.left, "statistics": fresh},
         )
 
 
