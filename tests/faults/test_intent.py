@@ -239,3 +239,55 @@ def waits_for_lock(world: IntentWorld) -> bool:
     query = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'"
     with psycopg.connect(world.target.runner_url) as conn:  # who may see what others execute
         return bool(conn.execute(query.encode()).fetchall())
+
+
+def by_name(world: IntentWorld, name: str) -> list[str]:
+    """The index of that name as ``stands`` lists it."""
+    return [row for row in world.stands()["indexes"] if f'"{name}"' in row]
+
+
+def statements_outside(world: IntentWorld) -> list[Any]:
+    """Sessions whose statement is one that no transaction can hold."""
+    query = "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%INDEX CONCURRENTLY%'"
+    with psycopg.connect(world.target.runner_url) as conn:  # who may see what others execute
+        return conn.execute((query + " AND pid <> pg_backend_pid()").encode()).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "table"),
+    [("index", "by_body", "new_things"), ("has_index", "unique_body", "old_things")],
+)
+def test_a_build_that_was_killed_and_left_its_index_invalid_is_rolled_back_without_a_trace(
+    world: IntentWorld, step: str, name: str, table: str
+) -> None:
+    """The build is inside its statement: the index is there, and waits for a writer who is older."""
+    phase, before = PHASES[step], world.stands()
+    world.work_until(phase)
+    with psycopg.connect(world.target.owner_url) as writer:
+        writer.execute(f"LOCK TABLE public.{table} IN ROW EXCLUSIVE MODE".encode())
+        with worker(world.next_worker(phase)):
+            until(lambda: by_name(world, name), "an index that is being built")
+        until(lambda: not statements_outside(world), "the server noticed that its client is gone")
+    assert by_name(world, name) == [f'{{"relname":"{name}","indisvalid":false}}'], "the kill came too late"
+    world.undo()
+    assert world.stands() == before
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_a_dropped_index_that_was_killed_half_way_is_whole_again_after_the_rollback(
+    world: IntentWorld, undo: bool
+) -> None:
+    """Dropping, or building again: both leave the index invalid, and a rollback has it valid."""
+    before, phase = world.stands(), PHASES["unindex"]
+    world.work_until(phase)
+    if undo:
+        world.work(phase)
+    invalid = ['{"relname":"of_old","indisvalid":false}']
+    with psycopg.connect(world.target.owner_url) as writer:
+        writer.execute("LOCK TABLE public.old_things IN ROW EXCLUSIVE MODE")
+        with worker(world.next_worker(phase), undo=undo):
+            until(lambda: by_name(world, "of_old") == invalid, "an index that is half dropped or half built")
+        until(lambda: not statements_outside(world), "the server noticed that its client is gone")
+    assert by_name(world, "of_old") == invalid, "the kill came too late"
+    world.undo()
+    assert world.stands() == before
