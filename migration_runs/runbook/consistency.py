@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import time
+from math import isinf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from migration_runs.phases import Role
@@ -97,6 +98,8 @@ def _copying(copying: CopySettings) -> Iterator[Fault]:
             yield place, f"{name} is not adjustable, or has no value"
         elif not bounds.min <= value <= bounds.max:
             yield (*place, name), f"{name}: the value {value:g} must lie between min and max"
+        elif isinf(bounds.max):
+            yield (*place, name), f"{name}: max must be a number that can be reached, not infinity"
     for name in UNITS:
         lowest = copying.adjustable[name].min if name in copying.adjustable else copying.value(name)
         if lowest is not None and not LEAST.get(name, 0) <= lowest < float("inf"):
@@ -114,12 +117,18 @@ def _copying(copying: CopySettings) -> Iterator[Fault]:
     judged = copying.max_load is not None or copying.critical_load is not None
     if judged != (copying.load_sql is not None):
         yield place, "load_sql goes with max_load or critical_load: one without the other says nothing"
+    yield from _busy_hours(copying, (*place, "busy_hours"))
+
+
+def _busy_hours(copying: CopySettings, place: Path) -> Iterator[Fault]:
     for number, busy in enumerate(copying.busy_hours):
-        yield from _times(busy, (*place, "busy_hours", number))
+        yield from _times(busy, (*place, number))
         try:
             ZoneInfo(busy.time_zone)
         except (ZoneInfoNotFoundError, ValueError):
-            yield (*place, "busy_hours"), f"there is no time zone '{busy.time_zone}'"
+            yield place, f"there is no time zone '{busy.time_zone}'"
+        if busy.pace == 0 and busy.opens == busy.closes:
+            yield place, "busy_hours: busy all week at a pace of 0: the copy would stand still"
 
 
 def _checks(runbook: Runbook) -> Iterator[Fault]:
