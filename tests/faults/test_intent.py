@@ -241,7 +241,7 @@ def waits_for_lock(world: IntentWorld) -> bool:
         return bool(conn.execute(query.encode()).fetchall())
 
 
-def by_name(world: IntentWorld, name: str) -> list[str]:
+def by_name(world: IntentWorld, name: str) -> list[Any]:
     """The index of that name as ``stands`` lists it."""
     return [row for row in world.stands()["indexes"] if f'"{name}"' in row]
 
