@@ -18,9 +18,11 @@ from psycopg.rows import dict_row
 
 from migration_runs.engine import ledger, statements
 from migration_runs.engine.job import Job, Reporter
-from migration_runs.exceptions import EngineError, StopRequested
+from migration_runs.engine.move import sight
+from migration_runs.exceptions import StopRequested
 
 POLL_S = 0.25
+USED_BY = "the wait for older transactions"
 
 Identity = tuple[str, str, str]
 
@@ -71,8 +73,8 @@ class Barrier:
 
 
 def barrier(conn: psycopg.Connection[Any], job: Job) -> Barrier:
-    """Draw the line now. Raises Fenced, and EngineError when the role may not see others' transactions."""
-    _check_sight(conn)
+    """Draw the line now. Raises Fenced, and StepFailed when the role may not see others' transactions."""
+    sight.require(conn, USED_BY)
     with ledger.fenced(conn, job):
         row = conn.execute("SELECT pg_current_xact_id()::text").fetchone()
     assert row is not None
@@ -81,7 +83,7 @@ def barrier(conn: psycopg.Connection[Any], job: Job) -> Barrier:
 
 def older(conn: psycopg.Connection[Any], line: Barrier) -> tuple[Older, ...]:
     """Transactions that were open when the line was drawn and are open still, oldest first."""
-    _check_sight(conn)
+    sight.require(conn, USED_BY)
     waited = set(line.waited_for)
     return tuple(one for one in _older(conn, line.xid) if one.identity in waited)
 
@@ -111,13 +113,3 @@ def _older(conn: psycopg.Connection[Any], xid: str) -> list[Older]:
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(statements.load("older_transactions"), {"xid": xid})
         return [Older(**row) for row in cursor.fetchall()]
-
-
-def _check_sight(conn: psycopg.Connection[Any]) -> None:
-    row = conn.execute("SELECT pg_has_role('pg_read_all_stats', 'USAGE')").fetchone()
-    if row is None or not row[0]:
-        raise EngineError(
-            "the runner's role cannot see other sessions' transactions, nor therefore when older ones end",
-            kept="everything that was committed before",
-            next_step="grant pg_read_all_stats to the runner's role, then retry",
-        )

@@ -16,6 +16,7 @@ from migration_runs.engine.move import (
     estimate,
     rollback,
     seats,
+    sight,
     statistics,
     triggers,
     waiting,
@@ -121,6 +122,7 @@ class CopyKind(StepKind[CopyStep]):
 
     def _chunks(self, ctx: StepContext) -> StepResult:
         with ctx.connect() as conn:
+            sight.require_for(conn, self.plan)
             shape = catalog.resolve(conn, self.plan.runbook.move, ctx.job.run_uid)
             if "forward" not in triggers.installed(conn, shape):
                 raise EngineError(

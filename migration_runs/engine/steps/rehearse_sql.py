@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from migration_runs.engine import ledger, sample, scratch
+from migration_runs.engine.move import sight
 from migration_runs.engine.outcome import StepPreview, StepResult
 from migration_runs.engine.rehearsal import Rehearsal
 from migration_runs.engine.steps.base import StepContext, StepKind
@@ -15,7 +16,9 @@ from migration_runs.runbook.steps import RehearseSqlStep
 
 
 class RehearseSqlKind(StepKind[RehearseSqlStep]):
-    """Catches what would fail later: wrong columns, statements out of order, an undo that cannot run."""
+    """Catches what would fail later: wrong columns, statements out of order, an undo that cannot run, a role
+    that does not see what the copy's limits look at.
+    """
 
     kind = "rehearse_sql"
     changes = False
@@ -31,7 +34,9 @@ class RehearseSqlKind(StepKind[RehearseSqlStep]):
         )
 
     def apply(self, ctx: StepContext) -> StepResult:
-        """Rehearse. Raises StepFailed naming the file and line that would have failed."""
+        """Rehearse. Raises StepFailed naming the file and line that would have failed, or a missing grant."""
+        with ctx.connect() as target:
+            sight.require_for(target, self.plan)
         with scratch.opened(ctx.job, ctx.reporter) as conn:
             assert ctx.job.scratch_url is not None
             rows = sample.lay_out(ctx.job, ctx.reporter, conn)
