@@ -30,7 +30,11 @@ def revoke(target: TargetUrls, cluster: embedded.Cluster) -> Iterator[Callable[[
     stepping.make_tables(target, rows=20)
     dbname = str(conninfo.conninfo_to_dict(target.runner_url)["dbname"])
     with psycopg.connect(cluster.superuser_dsn(dbname), autocommit=True) as admin:
-        yield lambda: admin.execute("REVOKE pg_read_all_stats FROM phasegate_runner") and None
+
+        def take() -> None:
+            admin.execute("REVOKE pg_read_all_stats FROM phasegate_runner")
+
+        yield take
         admin.execute(GRANT.encode())
 
 
