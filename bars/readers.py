@@ -13,7 +13,7 @@ import psycopg
 from bars import sql_files
 
 State = Literal["legacy", "transition", "migrated"]
-"""legacy: active derived rows UNION ALL data_bars. transition: the same, a minute that both hold once.
+"""legacy: active derived rows UNION ALL data_bars. transition: the same without the copies of DXY.
 migrated: data_bars alone."""
 
 _FETCH = 20_000

@@ -1,7 +1,8 @@
--- what: the duplicate-safe transition reader: 5m bars are made from each 1m bar once, wherever it lies.
+-- what: the duplicate-safe transition reader: 5m bars are made from each 1m bar once, those of DXY from derived_data_bars.
 -- why: once history is copied, the old reader (UNION ALL of both tables) would count every DXY minute twice, double
---   volumes and inflate quality. Here a bar of data_bars counts only where derived_data_bars has no active one; derived
---   is the side that is written until the deploy, so it is the one that is never behind.
+--   volumes and inflate quality. Phase 2 has shown that derived_data_bars has every DXY minute, and until the deploy (and
+--   again after a rollback) it is the side that is written: what data_bars holds of DXY are copies, and never counts.
+--   Counting a copy where the derived bar is absent would bring back every bar that is withdrawn after a rollback.
 -- locks: none on tables; calls that are running finish with the old body.
 -- timeout: lock 200 ms, statement 5 s
 -- undo: the before-image, with the data decision delete. With keep this reader stays: the copied rows stay too, and the
@@ -39,10 +40,7 @@ BEGIN
           FROM public.data_bars AS direct
          WHERE direct.canonical_symbol = p_symbol AND direct.timeframe = '1m'
            AND direct.ts_utc >= v_from AND direct.ts_utc < v_to
-           AND NOT EXISTS (
-               SELECT FROM public.derived_data_bars AS derived
-                WHERE derived.canonical_symbol = direct.canonical_symbol AND derived.timeframe = direct.timeframe
-                  AND derived.ts_utc = direct.ts_utc AND derived.deleted_at IS NULL)
+           AND p_symbol <> 'DXY'
     ), bucket AS (
         SELECT date_bin('5 minutes', ts_utc, 'epoch') AS window_start,
                count(*) AS n,

@@ -1,8 +1,9 @@
--- what: the duplicate-safe body of signal_bars: the newest bars of a symbol, each minute once, wherever it lies.
+-- what: the duplicate-safe body of signal_bars: the newest bars of a symbol, each once, 1m bars of DXY from derived_data_bars.
 -- why: the signal engine reads through this function until its new version is deployed. With both tables filled the old
 --   body (UNION ALL) would give it every DXY minute twice, and half as many minutes as it asked for. As in the transition
---   reader of the aggregation, the derived bar counts where both tables hold a minute. The newest p_bars minutes of both
---   together are among the newest p_bars of each, so it reads no more of either table than before.
+--   reader of the aggregation, DXY 1m bars in data_bars are copies and never count, so that a bar that is withdrawn is
+--   gone. Of other bars the derived one counts where both tables hold one. The newest p_bars of both tables together are
+--   among the newest p_bars of each, so it reads no more of either than before.
 -- locks: none on tables; calls that are running finish with the old body.
 -- timeout: lock 200 ms, statement 5 s
 -- undo: the before-image, with the data decision delete. With keep this body stays: the copied rows stay too, and the
@@ -25,6 +26,7 @@ AS $function$
             (SELECT direct.ts_utc, direct.open, direct.high, direct.low, direct.close, 2 AS preference
                FROM public.data_bars AS direct
               WHERE direct.canonical_symbol = p_symbol AND direct.timeframe = p_timeframe
+                AND NOT (p_symbol = 'DXY' AND p_timeframe = '1m')
               ORDER BY direct.ts_utc DESC
               LIMIT p_bars)) AS bar
      ORDER BY bar.ts_utc DESC, bar.preference
