@@ -32,3 +32,15 @@ def alone(kind: str, object_id: int) -> Iterator[bool]:
             # A connection that was lost meanwhile has taken the lock with it.
             with contextlib.suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+
+def is_taken(kind: str, object_id: int) -> bool:
+    """Whether somebody does ``kind`` for ``object_id`` now, seen without getting in the way."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s "
+            "AND objid = %s AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+            [SPACE + KINDS[kind], object_id],
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])

@@ -34,6 +34,9 @@ RECENT = timedelta(seconds=15)
 STUCK_NAMED = 5
 """So many keys that cannot be drained are named in one line of the log."""
 
+BROKE_OFF = ("every bucket that was compared before", "nothing: the next sweep tries again")
+"""What stands, and what to do, when a session on the target ended in an error of the database."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -213,7 +216,12 @@ def _verified(run_id: int, verify: Callable[[int], VerificationReport]) -> Verif
     except (EngineError, psycopg.Error) as error:
         logger.warning("verification of run %s failed: %s", run_id, type(error).__name__)
         reason = _reason(error)
-        verification_passes.trouble(run_id, reason)
+        verification_passes.trouble(
+            run_id,
+            reason,
+            kept=error.kept if isinstance(error, EngineError) else BROKE_OFF[0],
+            next_step=error.next_step if isinstance(error, EngineError) else BROKE_OFF[1],
+        )
         _tell_once(run_id, f"verification could not be made: {reason}")
         return None
     if report.vanished:

@@ -59,20 +59,23 @@ def full(
 
     Raises Busy, EngineError (TargetUnavailable among them), psycopg.Error; the pass then stays open.
     """
-    with _alone(run_id) as run, _session(run, worker) as verifier:
+    with _alone(run_id) as run:
+        # Open before the target is asked, so that there is something to say what is in the way.
         current = verification_passes.begin(run_id, digests=digests)
-        rules = verifier.go_through(current, tell)
-        found, in_buckets = verification_passes.summed(current)
-        lowest, highest = buckets.bounds(verifier.conn, verifier.shape)
-        number = verification_passes.finish(current)
-        return verification.record(
-            run_id,
-            found.between(lowest, highest),
-            worker=verifier.job.worker,
-            rules=[*in_buckets, *rules],
-            part_of=current,
-            buckets=number,
-        )
+        with _session(run, worker) as verifier:
+            verification_passes.take_up(current, worker=verifier.job.worker)
+            rules = verifier.go_through(current, tell)
+            found, in_buckets = verification_passes.summed(current)
+            lowest, highest = buckets.bounds(verifier.conn, verifier.shape)
+            number = verification_passes.finish(current)
+            return verification.record(
+                run_id,
+                found.between(lowest, highest),
+                worker=verifier.job.worker,
+                rules=[*in_buckets, *rules],
+                part_of=current,
+                buckets=number,
+            )
 
 
 def look(run_id: int, *, worker: str | None = None) -> VerificationReport:

@@ -96,7 +96,14 @@ class RunAdmin(ReadOnlyAdmin):
         row = _row(run)
         if row is None or row.phase_number is None:
             return phasegate.NOTHING
-        return phasegate.inline_state(row.phase_state, f"{row.phase_number} {row.phase_title}")
+        where = f"{row.phase_number} {row.phase_title}"
+        if not row.trouble:
+            return phasegate.inline_state(row.phase_state, where)
+        return format_html(
+            "{}<small>{}</small>",
+            phasegate.inline_state(row.phase_state, where),
+            phasegate.inline_state("worker_lost", row.trouble),
+        )
 
     @admin.display(description="Progress")
     def progress(self, run: Run) -> SafeString:
@@ -107,6 +114,7 @@ class RunAdmin(ReadOnlyAdmin):
         done = f"{row.phases_done} of 9 phases"
         if row.total:
             done += f", {phasegate.number(row.done)} of {phasegate.number(row.total)} {row.unit}"
+            done += " as last told" if row.trouble else ""
         return format_html(
             '<progress class="pg-progress" max="9" value="{}" aria-label="{}"></progress><small>{}</small>',
             row.phases_done,

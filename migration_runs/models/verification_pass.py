@@ -14,8 +14,10 @@ from migration_runs.models.run import Run
 class VerificationPass(models.Model):
     """One round over every bucket. While ``finished_at`` is empty, any worker may go on with what is left.
 
-    ``rows_expected`` is an estimate from before, for progress alone. ``trouble`` says why the pass could not
-    go on when it was last tried; empty when nothing was in the way.
+    ``rows_expected`` is an estimate from before, for progress alone. ``worker`` took the pass up last, at
+    ``taken_at``, when ``rows_before`` rows had been compared; empty until the target answered. ``trouble``
+    says why the pass could not go on when it was last tried, ``kept`` what stands and ``next_step`` what to
+    do; empty when nothing was in the way.
     """
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="verification_passes")
@@ -28,7 +30,12 @@ class VerificationPass(models.Model):
     rows_done = models.BigIntegerField(default=0)
     rows_expected = models.BigIntegerField(default=0)
     seconds = models.FloatField(default=0.0)
+    worker = models.CharField(max_length=200, blank=True, default="")
+    taken_at = models.DateTimeField(null=True, blank=True)
+    rows_before = models.BigIntegerField(default=0)
     trouble = models.TextField(blank=True, default="")
+    kept = models.TextField(blank=True, default="")
+    next_step = models.TextField(blank=True, default="")
 
     class Meta:
         ordering: ClassVar = ["run_id", "number"]

@@ -22,13 +22,14 @@ from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
 from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
-from migration_runs.selectors.verifications import latest_verification
+from migration_runs.selectors.verifications import verification_of
 from migration_runs.selectors.views import LogLineView, PhaseView, RunView, SignOffView, StepView
+from migration_runs.selectors.workers import hands_of
 from migration_runs.services import actions, adjusting, confirmations, fleet, people
 from migration_runs.services.offer import Action
 from migration_runs.services.plan_store import plan_of
 from migration_runs.services.situation import Situation
-from migration_runs.states import PHASE_WORKING, PhaseState
+from migration_runs.states import PhaseState
 
 LOG_LINES = 200
 EVENTS = 8
@@ -49,6 +50,8 @@ def run_view(run_id: int, *, person: User) -> RunView:
         _signed(phase, matrix) for phase in _phases(run, plan, assigned, person, now=run.asked_at)
     )
     current = current_phase(run.state, phase_views)
+    copied = _rows_copied(phase_views)
+    events = trail.latest_events(run, EVENTS)
     return RunView(
         id=run.pk,
         name=run.name,
@@ -79,12 +82,26 @@ def run_view(run_id: int, *, person: User) -> RunView:
         window=windows[-1] if windows else None,
         past_windows=tuple(windows[:-1]),
         readiness=readiness_of(run, plan, person),
-        verification=latest_verification(run),
-        events=trail.latest_events(run, EVENTS),
+        verification=verification_of(
+            run,
+            plan,
+            phases=phase_views,
+            windows=windows,
+            events=events,
+            rows_copied=copied,
+            now=run.asked_at,
+        ),
+        rows_copied=copied,
+        events=events,
         log=log_lines(run.pk, last=LOG_LINES),
         settings=_settings(run, plan, allowed),
         assignments={str(role): name for role, name in assigned.items()},
     )
+
+
+def _rows_copied(views: Iterable[PhaseView]) -> int:
+    """Rows that copy steps have reported so far."""
+    return sum(step.done or 0 for phase in views for step in phase.steps if step.kind == "copy")
 
 
 def _settings(run: Run, plan: Plan, allowed: Iterable[Action]) -> tuple[adjusting.Setting, ...]:
@@ -171,11 +188,7 @@ def _phase(
     run: Run,
 ) -> PhaseView:
     fixed = phases.by_number(row.number)
-    working = row.state in PHASE_WORKING
-    leased = bool(row.lease_worker and row.lease_until and row.lease_until >= now)
-    lost = None
-    if working and row.lease_worker and row.lease_until and not leased:
-        lost = (now - row.lease_until).total_seconds()
+    hands = hands_of(row, now=now)
     return PhaseView(
         number=row.number,
         key=row.key,
@@ -197,14 +210,12 @@ def _phase(
         next_step=row.next_step,
         waiting=str(row.waiting.get("text", "")) if row.waiting else "",
         worker=row.lease_worker,
-        worker_lost_s=lost,
-        fleet=fleet.silence() if working and not leased else "",
+        worker_lost_s=hands.lost_s,
+        fleet=fleet.silence() if hands.missing else "",
         attempt=row.attempt,
         success=declared.success,
         steps=tuple(
-            _step(
-                place, step, steps.get(step.key), row, confirmed, may_confirm, stalled=working and not leased
-            )
+            _step(place, step, steps.get(step.key), row, confirmed, may_confirm, stalled=hands.missing)
             for place, step in enumerate(declared.steps, 1)
         ),
     )

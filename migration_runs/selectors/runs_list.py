@@ -8,7 +8,9 @@ from migration_runs import phases
 from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.selectors.run_page import BUSY
 from migration_runs.selectors.views import RunRow
-from migration_runs.states import RUN_FINAL
+from migration_runs.selectors.workers import hands_of, lost_in_words
+from migration_runs.services import clock, fleet
+from migration_runs.states import PHASE_WORKING, RUN_FINAL
 
 
 def open_runs(at_most: int) -> list[RunRow]:
@@ -33,7 +35,18 @@ def run_rows(runs: list[Run]) -> dict[int, RunRow]:
         phase__in=[phase for phase in fronts.values() if phase], state__in=["running", "undoing"], total__gt=0
     )
     steps = {step.phase_id: step for step in working}
-    return {run.pk: _row(run, by_run[run.pk], fronts[run.pk], steps) for run in runs}
+    troubles = _troubles([phase for phase in fronts.values() if phase])
+    return {run.pk: _row(run, by_run[run.pk], fronts[run.pk], steps, troubles) for run in runs}
+
+
+def _troubles(fronts: list[PhaseRun]) -> dict[int, str]:
+    """By id of phases that nobody is at though somebody should be: since when, or that no worker is there."""
+    if not any(phase.state in PHASE_WORKING for phase in fronts):
+        return {}
+    now = clock.database_now()
+    hands = {phase.pk: hands_of(phase, now=now) for phase in fronts}
+    silence = fleet.silence() if any(one.missing for one in hands.values()) else ""
+    return {pk: silence or lost_in_words(one.lost_s) for pk, one in hands.items() if one.missing}
 
 
 def _front(rows: list[PhaseRun]) -> PhaseRun | None:
@@ -41,7 +54,13 @@ def _front(rows: list[PhaseRun]) -> PhaseRun | None:
     return busy[-1] if busy else next((phase for phase in rows if phase.state == "ready"), None)
 
 
-def _row(run: Run, rows: list[PhaseRun], front: PhaseRun | None, steps: dict[int, StepRun]) -> RunRow:
+def _row(
+    run: Run,
+    rows: list[PhaseRun],
+    front: PhaseRun | None,
+    steps: dict[int, StepRun],
+    troubles: dict[int, str],
+) -> RunRow:
     step = steps.get(front.pk) if front else None
     return RunRow(
         id=run.pk,
@@ -56,6 +75,7 @@ def _row(run: Run, rows: list[PhaseRun], front: PhaseRun | None, steps: dict[int
         done=step.done if step else None,
         total=step.total if step else None,
         unit=step.unit if step else "",
+        trouble=troubles.get(front.pk, "") if front else "",
         phases_done=sum(phase.state == "done" for phase in rows),
         author=run.author.username,
         created_at=run.created_at,

@@ -6,7 +6,7 @@ been answered here, from the same rules that the services enforce.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from migration_runs.engine.outcome import DualWriteStatus
 from migration_runs.phases import Role
+from migration_runs.selectors.verification_views import VerificationView
+from migration_runs.selectors.workers import lost_in_words
 from migration_runs.services.adjusting import Setting
 from migration_runs.services.offer import Action
 
@@ -135,9 +137,7 @@ class PhaseView:
     @property
     def worker_lost(self) -> str:
         """``Worker lost 14 s ago, resuming``; empty while nobody is lost."""
-        if self.worker_lost_s is None:
-            return ""
-        return f"Worker lost {self.worker_lost_s:.0f} s ago, resuming"
+        return lost_in_words(self.worker_lost_s)
 
     @property
     def steps_done(self) -> int:
@@ -262,22 +262,6 @@ class LogLineView:
 
 
 @dataclass(frozen=True)
-class VerificationView:
-    """A comparison of source and target that was made."""
-
-    at: datetime
-    clean: bool
-    source_rows: int
-    target_rows: int
-    missing: int
-    extra: int
-    different: int
-    pending: int
-    seconds: float
-    examples: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class NextStep:
     """The one thing to do now: for whom, what, and which actions are beside it.
 
@@ -293,7 +277,9 @@ class NextStep:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run in a list."""
+    """A run in a list. ``trouble`` says that the worker of its phase is lost, or that there is none at all;
+    its figures are then as last told.
+    """
 
     id: int
     name: str
@@ -307,6 +293,7 @@ class RunRow:
     done: int | None
     total: int | None
     unit: str
+    trouble: str
     phases_done: int
     author: str
     created_at: datetime
@@ -317,7 +304,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class RunView:
-    """Everything on the run page."""
+    """Everything on the run page. ``rows_copied`` is what copy steps have reported so far."""
 
     id: int
     name: str
@@ -348,7 +335,8 @@ class RunView:
     window: WindowView | None
     past_windows: tuple[WindowView, ...]
     readiness: tuple[ReadinessView, ...]
-    verification: VerificationView | None
+    rows_copied: int
+    verification: VerificationView
     events: tuple[EventView, ...]
     log: tuple[LogLineView, ...]
     assignments: dict[str, str]
@@ -364,12 +352,6 @@ class RunView:
     def verify(self) -> Action | None:
         """Asking for a comparison of source and target, where there can be one."""
         return self.action("verify")
-
-    @property
-    def rows_copied(self) -> int:
-        """Rows that copy steps have reported so far."""
-        copies = (step for phase in self.phases for step in phase.steps if step.kind == "copy")
-        return sum(step.done or 0 for step in copies)
 
     @property
     def steps_applied(self) -> int:

@@ -33,8 +33,15 @@ def _over(at: Situation, number: int) -> bool:
 
 def unclean_report(at: Situation) -> VerificationReport | None:
     """The report that speaks against equality: the newest full one, or a newer look at what was touched."""
-    for report in (at.verification, at.look):
-        newer = report is not None and (at.verification is None or report.pk >= at.verification.pk)
+    return speaks_against(at.verification, at.look)
+
+
+def speaks_against(
+    full: VerificationReport | None, look: VerificationReport | None
+) -> VerificationReport | None:
+    """The same of the newest full report and the newest look."""
+    for report in (full, look):
+        newer = report is not None and (full is None or report.pk >= full.pk)
         if report is not None and newer and not report.clean:
             return report
     return None

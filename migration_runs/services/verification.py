@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from migration_runs import dispatch
-from migration_runs.engine.outcome import RuleFound, Verification
+from migration_runs.engine.outcome import Difference, RuleFound, Verification
 from migration_runs.exceptions import IllegalMove
 from migration_runs.models import PhaseRun, VerificationPass, VerificationReport
 from migration_runs.phases import Role
@@ -32,13 +35,21 @@ WHEN = frozenset({RunState.IN_PROGRESS, RunState.ON_HOLD})
 COPIED = 4
 """From this phase on there are two sides to compare."""
 
+CLEANUP = 9
+"""From this phase on there are not."""
+
+
+def has_two_sides(run_state: str, phase_states: Mapping[int, str]) -> bool:
+    """Whether history has been copied and no row was retired yet, so that both sides should be equal."""
+    copied = phase_states[COPIED] in {PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE}
+    retired = phase_states[CLEANUP] not in {PhaseState.PENDING, PhaseState.READY}
+    return run_state in WHEN and copied and not retired
+
 
 def may_request(at: Situation, actor: Actor) -> None:
     """Raises NotAllowed; IllegalMove where there are not yet, or no longer, two sides to compare."""
     actor.require([role for role in Role if role is not Role.AUDITOR], "Asking for a verification")
-    copied = at.phase(COPIED).state in {PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE}
-    retired = at.phase(9).state not in {PhaseState.PENDING, PhaseState.READY}
-    if at.run.state not in WHEN or not copied or retired:
+    if not has_two_sides(at.run.state, {number: phase.state for number, phase in at.phases.items()}):
         raise IllegalMove(
             f"{at.run.name} is {gates.words(at.run.state)}; source and target are compared between the end "
             "of phase 4 "
@@ -94,7 +105,7 @@ def record(
         now = clock.database_now()
         figures = dataclasses.asdict(verification) | {"columns": list(verification.columns)}
         del figures["broken_rules"]  # the report has the rules themselves
-        figures["examples"] = [dataclasses.asdict(example) for example in verification.examples]
+        figures["examples"] = _with_first_seen(at, verification.examples, now)
         failing = [rule for rule in rules if rule.fails]
         clean = verification.clean and not failing
         report = VerificationReport.objects.create(
@@ -127,6 +138,21 @@ def record(
             audit.append(actor=actor, run=at.run, action="verification.fail", object=at.run.name, detail=told)
             hold_monitoring(at, reason=f"verification found {fault_of(report)}", actor=actor)
     return report
+
+
+def _with_first_seen(at: Situation, examples: Sequence[Difference], now: datetime) -> list[dict[str, Any]]:
+    """The rows that differ, each with when it was first found to, by the reports before this one."""
+    known: dict[str, str] = {}
+    for report in (at.verification, at.look):
+        for example in report.examples if report is not None else []:
+            since = example.get("first_seen", now.isoformat())
+            known[_row_of(example)] = min(known.get(_row_of(example), since), since)
+    rows = [dataclasses.asdict(example) for example in examples]
+    return [row | {"first_seen": known.get(_row_of(row), now.isoformat())} for row in rows]
+
+
+def _row_of(example: Mapping[str, Any]) -> str:
+    return json.dumps([example["kind"], example["key"]], sort_keys=True)
 
 
 def fault_of(report: VerificationReport) -> str:

@@ -23,6 +23,8 @@ from migration_runs.services import clock, situation
 EXAMPLES = 20
 """So many differing rows are kept of a pass, and so many of each bucket."""
 
+NO_TROUBLE = {"trouble": "", "kept": "", "next_step": ""}
+
 
 def begin(run_id: int, *, digests: bool) -> VerificationPass:
     """The run's open pass, or a new one. One without digests does not go on as one with them."""
@@ -46,6 +48,13 @@ def begin(run_id: int, *, digests: bool) -> VerificationPass:
             seen_at=now,
             rows_expected=report.source_rows if report else 0,
         )
+
+
+def take_up(current: VerificationPass, *, worker: str) -> None:
+    """Note who compares from now on, and how far the pass was. The target has answered already."""
+    VerificationPass.objects.filter(pk=current.pk).update(
+        worker=worker, taken_at=clock.database_now(), rows_before=F("rows_done"), seen_at=clock.database_now()
+    )
 
 
 def left(current: VerificationPass) -> list[Bucket]:
@@ -85,14 +94,14 @@ def keep(current: VerificationPass, compared: Compared, rules: Sequence[RuleFoun
             rows_done=F("rows_done") + max(compared.found.source_rows, compared.found.target_rows),
             seconds=F("seconds") + compared.found.seconds,
             seen_at=now,
-            trouble="",
+            **NO_TROUBLE,
         )
 
 
-def trouble(run_id: int, reason: str) -> None:
-    """Note why the run's open pass cannot go on now."""
+def trouble(run_id: int, reason: str, *, kept: str = "", next_step: str = "") -> None:
+    """Note why the run's open pass cannot go on now, what stands, and what to do."""
     VerificationPass.objects.filter(run_id=run_id, finished_at=None).update(
-        trouble=reason, seen_at=clock.database_now()
+        trouble=reason, kept=kept, next_step=next_step, seen_at=clock.database_now()
     )
 
 
@@ -144,7 +153,7 @@ def age(current: VerificationPass) -> timedelta:
 
 
 def _close(current: VerificationPass) -> None:
-    VerificationPass.objects.filter(pk=current.pk).update(finished_at=clock.database_now(), trouble="")
+    VerificationPass.objects.filter(pk=current.pk).update(finished_at=clock.database_now(), **NO_TROUBLE)
 
 
 def _in_order(run_id: int) -> list[VerificationBucket]:

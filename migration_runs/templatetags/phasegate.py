@@ -61,15 +61,29 @@ STATES: dict[str, tuple[str, str, str]] = {
     "refused": ("is-bad", "bad", "refused"),
     "next": ("is-run", "clock", "next"),
     "to_come": ("is-idle", "idle", "to come"),
-    "clean": ("is-ok", "ok", "equal"),
-    "unclean": ("is-bad", "bad", "differs"),
+    "verify_none": ("is-idle", "idle", "Not yet"),
+    "verify_clean": ("is-ok", "ok", "Equal"),
+    "verify_differs": ("is-bad", "bad", "Not equal"),
+    "verify_over": ("is-idle", "lock", "Over"),
+    "verify_running": ("is-run", "run", "Comparing"),
+    "verify_waiting": ("is-run", "clock", "Waiting for a worker"),
+    "worker_lost": ("is-warn", "warn", "Worker lost"),
+    "verify_trouble": ("is-bad", "warn", "Cannot compare"),
+    "verify_late": ("is-warn", "clock", "Late"),
+    "row_missing": ("is-missed", "missed", "missing"),
+    "row_extra": ("is-bad", "plus", "extra"),
+    "row_different": ("is-bad", "x", "different"),
+    "rule_holds": ("is-ok", "ok", "holds"),
+    "rule_broken": ("is-bad", "bad", "broken"),
+    "rule_warns": ("is-warn", "warn", "warning"),
+    "rule_unasked": ("is-missed", "missed", "could not be asked"),
     "ticked": ("is-ok", "ok", "done"),
     "open": ("is-idle", "idle", "open"),
 }
 NOTHING = mark_safe("\N{EN DASH}")
 SHOWN_AT_START = 10
 WHOLE_FROM = 1000
-TURNING = frozenset({"running", "undoing"})
+TURNING = frozenset({"running", "undoing", "verify_running"})
 
 
 @register.simple_tag

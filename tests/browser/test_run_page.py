@@ -11,7 +11,7 @@ from migration_runs.models import LogLine, StepRun
 from migration_runs.phases import Role
 from tests import runs as tables
 from tests.control import NAMES, PASSWORD, Scene, control_plan
-from tests.integration import panel
+from tests.integration import panel, verified
 from tests.integration.panel import url
 from tests.processes import Processes
 
@@ -148,6 +148,52 @@ def test_progress_moves_while_the_page_is_open(page: Page, panel_url: str) -> No
     step.update(done=640)
     page.locator(".pg-big", has_text="64 %").wait_for()
     assert page.locator("progress.pg-progress").first.get_attribute("value") == "640"
+
+
+def test_the_verification_box_follows_a_pass_to_its_end(
+    page: Page, panel_url: str, target: TargetUrls, project_env: dict[str, str]
+) -> None:
+    scene = verified.copied(target, verified.NAP, rows=250_000)
+    log_in(page, panel_url, Role.DBA)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+    box = page.locator("#verification")
+    assert "No pass yet" in box.inner_text()
+    page.evaluate("window.loadedOnce = true")
+    with verified.comparing(scene, project_env) as process:
+        box.get_by_text("Comparing").wait_for()
+        assert "bucket" in box.inner_text()
+        process.wait(verified.GIVE_UP_S)
+    box.get_by_text("Equal").wait_for()
+    assert "250,000 old, 250,000 new rows" in box.inner_text()
+    verified.damage(target, verified.ALTERED)
+    with verified.comparing(scene, project_env) as process:
+        process.wait(verified.GIVE_UP_S)
+    box.get_by_text("Not equal").wait_for()
+    box.get_by_role("link", name="1 row with both values").click()
+    rows = page.locator("#differences")
+    assert "body 7" in rows.inner_text()
+    assert "other" in rows.inner_text()
+    assert page.evaluate("window.loadedOnce") is True
+
+
+def test_long_keys_and_values_that_differ_do_not_widen_a_phone(
+    chromium: Browser, panel_url: str, target: TargetUrls
+) -> None:
+    scene = verified.differing(target)
+    context = chromium.new_context(viewport={"width": 390, "height": 900})
+    phone = context.new_page()
+    log_in(phone, panel_url, Role.ONCALL)
+    for tab in ("change", "monitoring"):
+        phone.goto(f"{panel_url}{url(tab, scene.run_id)}")
+        assert phone.locator("#differences").count() == 1
+        beyond = phone.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert beyond <= 0, f"{tab} is {beyond} px too wide"
+        out = phone.evaluate(
+            "() => [...document.querySelectorAll('#differences *, #verification *')].filter("
+            "e => e.getBoundingClientRect().right > 390 && !e.closest('.pg-vh')).map(e => e.outerHTML)"
+        )
+        assert out == []
+    context.close()
 
 
 def test_the_page_says_when_the_panel_is_gone_or_the_person_logged_out(

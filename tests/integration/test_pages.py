@@ -18,7 +18,7 @@ from controlpanel.embedded_databases import ControlUrls
 from migration_runs import menu
 from migration_runs.models import AuditEvent, PhaseRun, Run, SignOff, StepRun
 from migration_runs.phases import Role
-from migration_runs.services import audit, leases
+from migration_runs.services import audit, fleet, leases
 from tests.control import PASSWORD, Scene, control_plan, make_people, make_person
 from tests.integration import panel
 from tests.integration.panel import url
@@ -153,6 +153,23 @@ def test_the_list_costs_the_same_queries_however_many_runs_there_are() -> None:
         assert scene.run.name in text_of(page)
         counts.append(len(queries))
     assert counts[0] == counts[1] == counts[2]
+
+
+def test_lists_say_that_a_worker_is_lost_and_that_the_figures_are_old() -> None:
+    scene = panel.started(2)
+    client = as_role(scene, Role.DBA)
+    lists = ("/admin/", reverse("admin:migration_runs_run_changelist"))
+    assert all("No worker has reported yet" in text_of(client.get(address)) for address in lists)
+    leases.claim(scene.phase(2).pk, worker="worker-1")
+    StepRun.objects.filter(phase=scene.phase(2)).update(state="running", done=5, total=10, unit="rows")
+    for address in lists:
+        shown = text_of(client.get(address))
+        assert "orker" not in shown.replace("Workers", ""), address
+    PhaseRun.objects.filter(pk=scene.phase(2).pk).update(lease_until=timezone.now() - timedelta(seconds=14))
+    fleet.beat()  # others are there
+    for address in lists:
+        assert re.search(r"Worker lost 1\d s ago, resuming", text_of(client.get(address))), address
+    assert "5 of 10 rows as last told" in text_of(client.get(lists[1]))
 
 
 # -- nobody edits, adds or deletes rows in the admin

@@ -66,7 +66,11 @@ def _table(conn: psycopg.Connection[Any], name: str) -> Table:
         cursor.execute(statements.load("move_table"), {"name": statements.quoted(name)})
         facts = cursor.fetchone()
         if facts is None:
-            raise EngineError(f"there is no table {name} in the target database")
+            raise EngineError(
+                f"there is no table {name} in the target database",
+                kept="everything; nothing was changed",
+                next_step="find out who renamed or dropped it, bring it back, then try again",
+            )
         _refuse_table(name, facts)
         cursor.execute(statements.load("move_columns"), {"oid": facts["oid"]})
         columns = {row["name"]: Column(**row) for row in cursor.fetchall()}

@@ -47,7 +47,9 @@ class Command(BaseCommand):
         except Refused as refusal:
             self._refuse(options, str(refusal), rule=refusal.rule)
         except EngineError as error:
-            verification_passes.trouble(options["run_id"], str(error))
+            verification_passes.trouble(
+                options["run_id"], str(error), kept=error.kept, next_step=error.next_step
+            )
             told = "; ".join(part for part in (str(error), error.kept, error.next_step) if part)
             self._refuse(options, f"Nothing could be said: {told}.", rule="target")
         except psycopg.Error as error:
@@ -55,6 +57,12 @@ class Command(BaseCommand):
         except PhasegateError as error:
             self._refuse(options, str(error))
         except KeyboardInterrupt:
+            verification_passes.trouble(
+                options["run_id"],
+                "stopped by a person at a terminal",
+                kept="every bucket that was compared",
+                next_step="nothing: the next sweep goes on with the rest",
+            )
             raise CommandError(
                 "Stopped. What was compared is kept; the next verification goes on.", returncode=130
             ) from None
