@@ -81,7 +81,7 @@ def test_the_bodies_that_the_runbook_installs_show_each_minute_once(
     assert (watch.looks, watch.doubled) == (1, {})
 
 
-def test_the_transition_body_shows_a_copy_whose_original_is_gone_and_prefers_the_original(
+def test_the_transition_body_shows_originals_and_never_their_copies(
     conn: Conn, bars_target: TargetUrls
 ) -> None:
     newest = "SELECT ts_utc, close FROM signal_bars('DXY', '1m', 90)"
@@ -92,7 +92,7 @@ def test_the_transition_body_shows_a_copy_whose_original_is_gone_and_prefers_the
     conn.execute("UPDATE data_bars SET close = 1 WHERE canonical_symbol = 'DXY'")
     assert conn.execute(newest).fetchall() == before
     _retire_originals(conn)
-    assert conn.execute(newest).fetchall() == [(ts, 1.0) for ts, _ in before]
+    assert conn.execute(newest).fetchall() == []
 
 
 @pytest.mark.parametrize("timeframe", ["1m", "5m", "1h"])

@@ -19,6 +19,7 @@ from tests.integration.stepping import Memory
 REHEARSE = {"kind": "rehearse_sql", "key": "rehearse", "title": "rehearse", "undo_none": "it only reads"}
 ADD = "ALTER TABLE public.old_things ADD COLUMN kind text"
 DROP = "ALTER TABLE public.old_things DROP COLUMN kind"
+CHUNKS = {"kind": "copy", "key": "chunks", "title": "chunks", "part": "chunks"}
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,11 @@ def rehearse(
     job = stepping.job(plan, target, phase=1, scratch=scratch, backup_dir=Path("/nonexistent"))
     memory = Memory()
     return memory, runner.run_phase(job, memory)
+
+
+def asking(text: str) -> dict[str, Any]:
+    """Settings of a copy that asks this load query."""
+    return {"load_sql": plans.sql_file(text, path="queue.sql"), "max_load": 5}
 
 
 def schema_of(target: TargetUrls) -> Any:
@@ -122,6 +128,33 @@ def test_a_check_of_the_window_is_rehearsed(target: TargetUrls, scratch: TargetU
     _, outcome = rehearse(target, scratch, [monitor], phase=8, checks=[check])
     assert outcome.status == "failed"
     assert "nothing" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("SELECT nothing FROM public.old_things", "nothing"),
+        ("SELECT count(*), 1 FROM public.old_things", "must return one number"),
+        ("SELECT NULL::int", "must return one number"),
+        ("DELETE FROM public.old_things RETURNING 1", "read-only transaction"),
+    ],
+)
+def test_the_load_query_of_the_copy_is_rehearsed(
+    target: TargetUrls, scratch: TargetUrls, text: str, said: str
+) -> None:
+    _, outcome = rehearse(target, scratch, [CHUNKS], phase=4, copying=asking(text))
+    assert outcome.status == "failed"
+    assert "phase 4, step chunks: queue.sql" in outcome.error
+    assert said in outcome.error
+
+
+def test_a_load_query_that_answers_is_one_execution_more(target: TargetUrls, scratch: TargetUrls) -> None:
+    without, _ = rehearse(target, scratch, [CHUNKS], phase=4)
+    query = asking("SELECT count(*) FROM public.old_things")
+    memory, outcome = rehearse(target, scratch, [CHUNKS], phase=4, copying=query)
+    assert outcome.status == "finished", outcome.error
+    before = without.results["rehearse"]["executions"]
+    assert memory.results["rehearse"]["executions"] == before + 1
 
 
 def test_an_index_is_built_concurrently_in_the_rehearsal_too(target: TargetUrls, scratch: TargetUrls) -> None:
