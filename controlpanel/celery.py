@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from celery import Celery, schedules, signals
+from celery import Celery, Task, schedules, signals
 
 from controlpanel import broker
 
@@ -55,6 +55,19 @@ def _schedule(sender: Celery, **_: object) -> None:
 @signals.beat_init.connect
 def _note_what_beat_sends(**_: object) -> None:
     signals.after_task_publish.connect(_touch_beat_note)
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def _close_old_connections(sender: Task[..., object], **_: object) -> None:
+    """A connection to the control database is kept as the web keeps its own; a dead one is replaced.
+
+    Not where a task is called as a function: the connection is then its caller's.
+    """
+    if not sender.request.is_eager:
+        from django.db import close_old_connections  # noqa: PLC0415 - needs settings, which Celery loads later
+
+        close_old_connections()
 
 
 def _touch_beat_note(**_: object) -> None:

@@ -208,6 +208,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_EVENT_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
+# Celery by itself closes every connection before and after a task. Here Django's own rule holds, as in the
+# web (CONN_MAX_AGE, CONN_HEALTH_CHECKS): controlpanel.celery applies it.
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
