@@ -76,6 +76,11 @@ def test_event_stands_or_falls_with_its_cause() -> None:
         ("UPDATE migration_runs_auditevent SET detail = '{\"n\": 9}' WHERE seq = 2", 2, "it was changed"),
         ("UPDATE migration_runs_auditevent SET detail = '[]' WHERE seq = 5", 5, "it was changed"),
         ("UPDATE migration_runs_auditevent SET detail = '{\"n\": [2]}' WHERE seq = 6", 6, "it was changed"),
+        (
+            'UPDATE migration_runs_auditevent SET detail = \'{"n": "a", "m": ["b, c"]}\' WHERE seq = 7',
+            7,
+            "it was changed",
+        ),
         ("UPDATE migration_runs_auditevent SET prev_hash = '' WHERE seq = 4", 4, "does not name"),
         ("UPDATE migration_runs_auditevent SET seq = 0 WHERE seq = 1", 1, "event 1 is missing"),
         ("UPDATE migration_runs_auditevent SET at = at + interval '1 us' WHERE seq = 3", 3, "it was changed"),
@@ -94,7 +99,7 @@ def test_edit_or_gap_is_found_at_its_place(
     stretch: int,
 ) -> None:
     monkeypatch.setattr(audit, "STRETCH", stretch)
-    tell({"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}, {}, {"n": [1], "b": {"c": 1e-7}}, {"n": 7})
+    tell({"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}, {}, {"n": [1], "b": {"c": 1e-7}}, {"n": "a", "m": ["b,c"]})
     assert audit.verify().intact
     as_superuser(cluster.superuser_dsn(connection.settings_dict["NAME"]), change)
     result = audit.verify()
@@ -139,6 +144,7 @@ def test_many_writers_at_once_keep_one_chain(control_db: ControlUrls) -> None:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+PLAIN = st.none() | st.booleans() | st.integers() | TEXT
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | FLOATS | TEXT,
@@ -160,7 +166,7 @@ def test_whatever_detail_is_stored_hashes_alike_when_read_back(detail: dict[str,
 
 @pytest.mark.django_db
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(detail=st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=4))
+@given(detail=st.dictionaries(TEXT, PLAIN | st.lists(PLAIN, max_size=3), max_size=4))
 def test_plain_details_are_verified_without_reading_them_out(detail: dict[str, Any]) -> None:
     with transaction.atomic():
         audit.append(actor=WORKER, action="test", object="a thing", detail=detail)
