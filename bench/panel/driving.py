@@ -6,7 +6,9 @@ import secrets
 import time
 
 from django.contrib.auth.models import User
+from django.db import connection
 
+from bench.world import statement
 from controlpanel import celery  # noqa: F401 - sets the application that messages go through
 from controlpanel.demo import people
 from migration_runs.models import PhaseRun, Run
@@ -83,7 +85,10 @@ def _proof(who: User) -> step_up.StepUp:
 
 def _until(row: PhaseRun, state: str, started: float) -> None:
     while True:
-        found = PhaseRun.objects.filter(pk=row.pk).values_list("state", flat=True).get()
+        with connection.cursor() as cursor:
+            # Past the models: who looks must not take the processor from those whose time is measured.
+            cursor.execute(statement("phase_state"), {"phase": row.pk})
+            (found,) = cursor.fetchone()
         if found == state:
             return
         if found not in {"ready", "running"} or time.perf_counter() - started > PATIENCE_S:
