@@ -15,13 +15,13 @@ import psycopg
 
 from migration_runs import verifying, work
 from migration_runs.advisory import alone
+from migration_runs.chunk_reporting import ChunkReporter, TokenHold
 from migration_runs.engine import connection, health, ledger
 from migration_runs.engine.job import Confirmation, Level
 from migration_runs.engine.move import copier, drain
 from migration_runs.engine.outcome import Verification
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.models import DueCheck, LogLine, PhaseRun, Run, VerificationReport
-from migration_runs.reporting import ChunkReporter, TokenHold
 from migration_runs.runbook.plan import Plan
 from migration_runs.services import checks as check_services
 from migration_runs.services import clock, rules, sealing, verification_passes, verification_schedule

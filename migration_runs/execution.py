@@ -11,16 +11,18 @@ import logging
 from functools import partial
 
 import psycopg
+from django.db import transaction
 
 from migration_runs import work
-from migration_runs.engine import attempts, cancel, connection, fingerprint, runner
+from migration_runs.engine import attempts, cancel, fingerprint, runner
 from migration_runs.engine.job import Job
 from migration_runs.engine.outcome import Outcome
+from migration_runs.engine.sessions import Sessions
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.heartbeat import Heartbeat
 from migration_runs.models import AuditEvent, PhaseRun
 from migration_runs.reporting import ControlReporter, outlast
-from migration_runs.services import leases, progress, rules
+from migration_runs.services import gates, leases, progress, rules
 from migration_runs.states import PhaseState
 
 MAX_LOST = 10
@@ -70,18 +72,19 @@ def _hold_and_work(phase: PhaseRun, *, token: int, worker: str, predecessor: str
         else:
             outcome, schema = _work(phase, token=token, worker=worker, reporter=reporter)
         heartbeat.check()
-        reporter.flush()
         if outcome.status == "failed" and outlast(
             partial(_interrupted, phase), hold=heartbeat, patience_s=lease_s
         ):
             outcome = Outcome(status="paused", step=outcome.step)
-    outlast(
-        lambda: progress.record_outcome(
-            phase.pk, token=token, outcome=outcome, worker=worker, schema_digest=schema
-        ),
-        hold=heartbeat,
-        patience_s=lease_s,
-    )
+
+    def record_all() -> None:
+        with transaction.atomic():
+            progress.record_outcome(
+                phase.pk, token=token, outcome=outcome, worker=worker, schema_digest=schema
+            )
+            reporter.write_held()
+
+    outlast(record_all, hold=heartbeat, patience_s=lease_s)
 
 
 def _work(phase: PhaseRun, *, token: int, worker: str, reporter: ControlReporter) -> tuple[Outcome, str]:
@@ -90,8 +93,11 @@ def _work(phase: PhaseRun, *, token: int, worker: str, reporter: ControlReporter
         job = work.phase_job(phase, token=token, worker=worker)
         if phase.state == PhaseState.UNDOING:
             return runner.undo_phase(job, reporter), ""
-        outcome = runner.run_phase(job, reporter)
-        return outcome, _schema_digest(job, reporter) if outcome.status == "finished" else ""
+        with Sessions(job) as sessions:
+            outcome = runner.run_phase(job, reporter, sessions)
+            finished = outcome.status == "finished" and not _schema_is_known(phase, job)
+            digest = _schema_digest(job, reporter, sessions) if finished else ""
+        return outcome, digest
     except (Fenced, LeaseLost):
         raise
     except EngineError as error:
@@ -127,11 +133,19 @@ def _given_up() -> Outcome:
     )
 
 
-def _schema_digest(job: Job, reporter: ControlReporter) -> str:
+def _schema_is_known(phase: PhaseRun, job: Job) -> bool:
+    """Whether no step of the phase changes the schema, so that it has to be as the phase before left it."""
+    if phase.number == 1 or gates.may_change_schema(job.plan, phase.number):
+        return False
+    before = PhaseRun.objects.filter(run_id=phase.run_id, number=phase.number - 1)
+    return before.exclude(schema_digest="").exists()
+
+
+def _schema_digest(job: Job, reporter: ControlReporter, sessions: Sessions) -> str:
     """What the phase has made of the schema: only a deviation from it counts as drift later."""
 
     def read() -> str:
-        with connection.connect_job(job) as conn:
+        with sessions.lend() as conn:
             return fingerprint.fingerprint(conn, job.plan)
 
     return attempts.through_outages(read, reporter)

@@ -42,6 +42,9 @@ ENDED = frozenset({
     StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.UNDONE, StepState.UNDO_FAILED,
 })  # fmt: skip
 
+WELL_ENDED = frozenset({StepState.DONE, StepState.SKIPPED, StepState.UNDONE})
+"""Told together with what follows at once: the next step, or the end of the turn."""
+
 QUIET: dict[str, Any] = {"note": "", "note_since": None}
 """Of a step that begins or has ended: nothing makes it slow."""
 
@@ -74,7 +77,9 @@ class Progress:
 class ControlReporter:
     """The engine's Reporter on the control database, for the worker that holds ``token`` of a phase.
 
-    Not for use by several threads. :meth:`flush` writes the last progress: call it when the engine returned.
+    Not for use by several threads. What is told goes there at once, but for progress and for the end of a
+    step that went well: those wait for what is told next, so that a step costs one commit and not three.
+    When the engine has returned, :meth:`flush` writes what still waits.
     """
 
     def __init__(self, phase: PhaseRun, *, token: int, hold: Hold, patience_s: float) -> None:
@@ -86,6 +91,8 @@ class ControlReporter:
         self._hold = hold
         self._patience_s = patience_s
         self._waiting: Progress | None = None
+        self._held: list[Callable[[], object]] = []
+        self._ended: str | None = None
         self._written_at = 0.0
         self._asked_at = 0.0
         self._stop = False
@@ -94,16 +101,21 @@ class ControlReporter:
 
     def log(self, level: Level, message: str, *, step: str | None = None) -> None:
         """One line for people. Raises LeaseLost when the phase is another worker's."""
-        self._write(
+        self._held.append(
             lambda: LogLine.objects.create(
                 run_id=self._run_id, phase=self._number, step=step or "", level=level, text=message
             )
         )
+        if step is None or step != self._ended:
+            self.flush()
 
     def step(
         self, key: str, state: StepState, *, result: dict[str, Any] | None = None, error: str | None = None
     ) -> None:
-        """A step has reached ``state``. Its progress is written first: figures never run backwards."""
+        """A step has reached ``state``. Its progress is written first: figures never run backwards.
+
+        That it went well, and lines about it from then on, are written with whatever is told next.
+        """
         changes: dict[str, Any] = {"state": state.value, "error": error or ""}
         if state in {StepState.RUNNING, StepState.UNDOING}:
             changes |= {"started_at": Coalesce(F("started_at"), Now()), "finished_at": None} | QUIET
@@ -112,14 +124,17 @@ class ControlReporter:
         if result is not None:
             changes["result"] = result
         switched_at = (result or {}).get("switched_at") if state == StepState.DONE else None
-        self.flush()
+        self._hold_progress()
 
         def write() -> None:
             self._steps(key).update(**changes)
             if switched_at is not None:
                 progress.record_switch(self._run_id, at=datetime.fromisoformat(switched_at))
 
-        self._write(write)
+        self._held.append(write)
+        self._ended = key if state in WELL_ENDED else None
+        if self._ended is None:
+            self.flush()
 
     def progress(
         self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
@@ -131,11 +146,33 @@ class ControlReporter:
             self.flush()
 
     def flush(self) -> None:
-        """Write progress that was held back."""
-        told, self._waiting = self._waiting, None
-        if told is not None:
-            self._write(lambda: self._steps(told.step).update(**self._figures(told)))
-            self._written_at = time.monotonic()
+        """Write everything that was held back."""
+        self._hold_progress()
+        if self._held:
+            self._ask(self.write_held)
+            self.written()
+
+    def write_held(self) -> None:
+        """Write everything that was held back, in the caller's transaction or one of its own.
+
+        What was written counts as held until :meth:`written` says that it is committed. Raises LeaseLost.
+        """
+        self._hold_progress()
+        with transaction.atomic(savepoint=False):
+            token = (
+                PhaseRun.objects.select_for_update(no_key=True)
+                .filter(pk=self._phase_id)
+                .values_list("token", flat=True)
+                .get()
+            )
+            if token != self._token:
+                raise LeaseLost(f"phase {self._number} now belongs to another worker")
+            for write in self._held:
+                write()
+
+    def written(self) -> None:
+        """What was held back is committed."""
+        self._held.clear()
 
     def pause(self, reason: str) -> None:
         """The target suffers: hold the run, which asks its phase to pause."""
@@ -200,80 +237,15 @@ class ControlReporter:
     def _steps(self, key: str) -> QuerySet[StepRun]:
         return StepRun.objects.filter(phase_id=self._phase_id, key=key)
 
-    def _write(self, write: Callable[[], object]) -> None:
-        """Execute ``write`` in one transaction that begins by proving the token."""
-
-        def fenced() -> None:
-            with transaction.atomic():
-                token = (
-                    PhaseRun.objects.select_for_update(no_key=True)
-                    .filter(pk=self._phase_id)
-                    .values_list("token", flat=True)
-                    .get()
-                )
-                if token != self._token:
-                    raise LeaseLost(f"phase {self._number} now belongs to another worker")
-                write()
-
-        self._ask(fenced)
+    def _hold_progress(self) -> None:
+        told, self._waiting = self._waiting, None
+        if told is not None:
+            self._held.append(lambda: self._steps(told.step).update(**self._figures(told)))
+            self._written_at = time.monotonic()
 
     def _ask(self, ask: Callable[[], T]) -> T:
         """Execute ``ask``, and again while the control database is away and the lease still holds."""
         return outlast(ask, hold=self._hold, patience_s=self._patience_s)
-
-
-class ChunkReporter(ControlReporter):
-    """The reporter of an extra worker on a phase's chunks: it holds no lease and never moves a step's state.
-
-    It may log and show progress under the phase's token, which every look at the control database proves.
-    """
-
-    def step(
-        self, key: str, state: StepState, *, result: dict[str, Any] | None = None, error: str | None = None
-    ) -> None:
-        """Nothing: the worker with the lease says what state a step is in."""
-
-    def pause(self, reason: str) -> None:
-        """Nothing: the worker with the lease sees the same load, and asks."""
-
-    def _figures(self, told: Progress) -> dict[str, Any]:
-        """How far the copy is. Why it is slow is said by one worker, the one with the lease."""
-        return {"done": told.done, "total": told.total, "unit": told.unit}
-
-    def start_chunk_workers(self, count: int) -> None:
-        """Nothing: only the worker with the lease asks for more."""
-
-
-class TokenHold:
-    """Lets an extra worker go on while the phase is running under the token that it was sent with."""
-
-    def __init__(self, phase: PhaseRun, *, token: int, seconds: float) -> None:
-        self._phase_id = phase.pk
-        self._token = token
-        self._seconds = seconds
-        self._asked_at = -1.0
-
-    @property
-    def good_for(self) -> float:
-        """Seconds for which the last look is trusted while the control database is away."""
-        return max(0.0, self._asked_at + self._seconds - time.monotonic())
-
-    def check(self) -> None:
-        """Raises LeaseLost when the phase has a new token, or the database that knows stays away."""
-        if self._asked_at >= 0 and time.monotonic() - self._asked_at < ASK_EVERY_S:
-            return
-        try:
-            token = PhaseRun.objects.filter(pk=self._phase_id).values_list("token", flat=True).get()
-        except OUTAGE as error:
-            connection.close()
-            if self.good_for > 0:
-                return
-            raise LeaseLost("the control database does not answer: this extra worker stops") from error
-        if token != self._token:
-            raise LeaseLost(
-                "the phase now belongs to another worker; this extra worker of its predecessor stops"
-            )
-        self._asked_at = time.monotonic()
 
 
 def outlast(ask: Callable[[], T], *, hold: Hold, patience_s: float) -> T:

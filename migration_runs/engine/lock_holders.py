@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from migration_runs.exceptions import TargetUnavailable
 from migration_runs.runbook.plan import Plan
 
 
-def describe(connect: Callable[[], psycopg.Connection[Any]], plan: Plan) -> str:
+def describe(connect: Callable[[], AbstractContextManager[psycopg.Connection[Any]]], plan: Plan) -> str:
     """Open transactions with locks on the plan's tables, as ``name (user, pid, for how long: tables)``.
 
     Empty when there is none, or when the target cannot be asked: this only adds to another error.

@@ -16,6 +16,7 @@ from migration_runs.engine import attempts, bookkeeping, connection, dump_gate, 
 from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.ledger import LedgerStep
 from migration_runs.engine.outcome import Outcome, StepPreview, StepResult
+from migration_runs.engine.sessions import Sessions
 from migration_runs.engine.steps.base import StepContext, StepKind, record
 from migration_runs.engine.steps.registry import kind_of
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost, StopRequested
@@ -29,14 +30,28 @@ WAS_APPLIED = "undo_of_applied"
 Work = Callable[[StepContext], StepResult]
 
 
-def run_phase(job: Job, reporter: Reporter) -> Outcome:
+@dataclasses.dataclass(frozen=True)
+class _Turn:
+    """A worker's turn on a phase: what it is to do, whom it tells, and its sessions on the target."""
+
+    job: Job
+    reporter: Reporter
+    sessions: Sessions
+
+
+def run_phase(job: Job, reporter: Reporter, sessions: Sessions | None = None) -> Outcome:
     """Carry out the steps of the job's phase that the ledger does not call applied, in order.
 
     Errors of the engine and of PostgreSQL are the outcome *failed*, with what stands and what to do. Raises
     Fenced and LeaseLost: then another worker has the phase, and nothing may be recorded of this one.
+    ``sessions`` are the caller's, who goes on with them; without, the phase has its own.
     """
+    if sessions is None:
+        with Sessions(job) as own:
+            return run_phase(job, reporter, own)
+    turn = _Turn(job, reporter, sessions)
     try:
-        known = bookkeeping.take_up(job, reporter)
+        known = bookkeeping.take_up(job, reporter, sessions)
     except (Fenced, LeaseLost):
         raise
     except StopRequested:
@@ -51,7 +66,7 @@ def run_phase(job: Job, reporter: Reporter) -> Outcome:
         reporter.beat()
         if reporter.stop_requested():
             return Outcome(status="paused", step=step.key)
-        outcome = _run_step(job, reporter, step, found)
+        outcome = _run_step(turn, step, found)
         if outcome is not None:
             return outcome
     return Outcome(status="finished")
@@ -62,8 +77,14 @@ def undo_phase(job: Job, reporter: Reporter) -> Outcome:
 
     Undoing is not paused between steps: half a rollback is nobody's wish. Errors as in :func:`run_phase`.
     """
+    with Sessions(job) as sessions:
+        return _undo(_Turn(job, reporter, sessions))
+
+
+def _undo(turn: _Turn) -> Outcome:
+    job, reporter = turn.job, turn.reporter
     try:
-        known = bookkeeping.take_up_undo(job, reporter)
+        known = bookkeeping.take_up_undo(job, reporter, turn.sessions)
     except (Fenced, LeaseLost):
         raise
     except (EngineError, psycopg.Error) as error:
@@ -73,7 +94,7 @@ def undo_phase(job: Job, reporter: Reporter) -> Outcome:
         if found is None or found.state == "undone":
             continue
         reporter.beat()
-        outcome = _undo_step(job, reporter, step, found)
+        outcome = _undo_step(turn, step, found)
         if outcome is not None:
             return outcome
     return Outcome(status="finished")
@@ -118,21 +139,22 @@ def _preview(kind: StepKind[Any], conn: psycopg.Connection[Any]) -> StepPreview:
         return kind.preview(None)
 
 
-def _run_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep | None) -> Outcome | None:
+def _run_step(turn: _Turn, step: Step, found: LedgerStep | None) -> Outcome | None:
     """One step; None when it is done and the next may follow."""
+    job, reporter = turn.job, turn.reporter
     kind = kind_of(job.plan, job.phase, step)
     begun = found is not None and found.state == "intent"
     details = found.details if found is not None and begun else {}
-    ctx = _context(job, reporter, step, begun=begun, details=details)
+    ctx = _context(turn, step, begun=begun, details=details)
     reporter.step(step.key, StepState.RUNNING)
     try:
         if not begun:
-            bookkeeping.mark(job, reporter, ledger.mark_intent, step, {})
+            bookkeeping.mark(job, reporter, turn.sessions, ledger.mark_intent, step, {})
         result = _tried(ctx, _behind_dumps(kind.apply, kind.waits_for_dumps(undo=False)), "applied")
         if result.waiting is not None:
             reporter.step(step.key, StepState.WAITING, result=record(result))
             return Outcome(status="waiting", step=step.key, waiting=result.waiting)
-        bookkeeping.finish(job, reporter, step, "applied", result)
+        bookkeeping.finish(job, reporter, turn.sessions, step, "applied", result)
     except (Fenced, LeaseLost):
         raise
     except StopRequested:
@@ -148,21 +170,22 @@ def _run_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep | None
     return None
 
 
-def _undo_step(job: Job, reporter: Reporter, step: Step, found: LedgerStep) -> Outcome | None:
+def _undo_step(turn: _Turn, step: Step, found: LedgerStep) -> Outcome | None:
     """Undo one step; None when that is done and the next may follow."""
+    job, reporter = turn.job, turn.reporter
     kind = kind_of(job.plan, job.phase, step)
     was_applied = bool(found.details.get(WAS_APPLIED, found.state == "applied"))
     details = {**found.details, WAS_APPLIED: was_applied}
-    ctx = _context(job, reporter, step, begun=True, applied=was_applied, details=details)
+    ctx = _context(turn, step, begun=True, applied=was_applied, details=details)
     reporter.step(step.key, StepState.UNDOING)
     try:
         if found.state != "undoing":
-            bookkeeping.mark(job, reporter, ledger.mark_undoing, step, details)
+            bookkeeping.mark(job, reporter, turn.sessions, ledger.mark_undoing, step, details)
         result = _tried(ctx, _behind_dumps(kind.undo, kind.waits_for_dumps(undo=True)), "undone")
         if result.waiting is not None:
             reporter.step(step.key, StepState.WAITING, result=record(result))
             return Outcome(status="waiting", step=step.key, waiting=result.waiting)
-        bookkeeping.finish(job, reporter, step, "undone", result)
+        bookkeeping.finish(job, reporter, turn.sessions, step, "undone", result)
     except (Fenced, LeaseLost):
         raise
     except StopRequested:
@@ -211,8 +234,7 @@ def _tried(ctx: StepContext, work: Work, goal: ledger.LedgerState) -> StepResult
 
 
 def _context(
-    job: Job,
-    reporter: Reporter,
+    turn: _Turn,
     step: Step,
     *,
     begun: bool,
@@ -220,11 +242,11 @@ def _context(
     applied: bool = False,
 ) -> StepContext:
     return StepContext(
-        job=job,
-        reporter=reporter,
+        job=turn.job,
+        reporter=turn.reporter,
         step=step,
-        phase=job.phase,
-        connect=lambda: connection.connect_job(job),
+        phase=turn.job.phase,
+        connect=turn.sessions.lend,
         begun=begun,
         applied=applied,
         details=details,

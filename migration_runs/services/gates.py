@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db import transaction
 from django.utils import timezone
 
 from migration_runs import phases
@@ -17,7 +16,7 @@ from migration_runs.models import PhaseRun, SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import AssertStep, SqlStep
-from migration_runs.services import audit, holding, situation
+from migration_runs.services import audit, holding
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.moves import move_run
 from migration_runs.services.people import Actor
@@ -129,12 +128,13 @@ def drift_of(at: Situation, *, number: int, evidence: Evidence) -> str:
 def _last_change(at: Situation, number: int) -> PhaseRun:
     """The phase before ``number`` whose end says how the schema must be: the last one that may change it."""
     before = number - 1
-    while before > 1 and not _may_change_schema(at.plan, before) and at.phase(before - 1).schema_digest:
+    while before > 1 and not may_change_schema(at.plan, before) and at.phase(before - 1).schema_digest:
         before -= 1
     return at.phase(before)
 
 
-def _may_change_schema(plan: Plan, number: int) -> bool:
+def may_change_schema(plan: Plan, number: int) -> bool:
+    """Whether a phase has steps that may change the schema that signatures bind."""
     return any(
         (isinstance(step, SqlStep) and not step.trial)
         or (isinstance(step, AssertStep) and step.repair is not None)
@@ -180,50 +180,48 @@ def void_stale(at: Situation, gate: str, *, actor: Actor) -> None:
             void(at, [sign_off], reason=reason, actor=actor)
 
 
-def refresh(run_id: int, *, actor: Actor, evidence: Evidence | None = None, gate: str = PLAN) -> None:
-    """Look again at every signature that still matters, in a transaction of its own.
+def refresh(at: Situation, *, actor: Actor, evidence: Evidence | None = None, gate: str = PLAN) -> bool:
+    """Look again at every signature that still matters; whether any became void, which is marked.
 
-    Those that became void are marked. An approval that became void takes the run back to
-    ``awaiting_approval``, or holds it once it has started. ``evidence`` is held against the signatures of
-    ``gate`` alone: a run's own steps change the schema.
+    An approval that became void takes the run back to ``awaiting_approval``, or holds it once it has
+    started. ``evidence`` is held against the signatures of ``gate`` alone: a run's own steps change the
+    schema. What was changed must be committed, even where what the caller was asked for is then refused.
     """
-    with transaction.atomic():
-        at = situation.lock(run_id)
-        if at.run.state not in PLAN_MATTERS:
-            return
-        reasons = []
-        for sign_off in at.sign_offs:
-            if not _matters(at, sign_off.gate):
-                continue
-            reason = fault_of(at, sign_off, evidence=evidence if sign_off.gate == gate else None)
-            if reason:
-                reasons.append(reason)
-                void(at, [sign_off], reason=reason, actor=actor)
-        if not reasons or not missing(at, PLAN):
-            return
+    if at.run.state not in PLAN_MATTERS:
+        return False
+    reasons = []
+    for sign_off in at.sign_offs:
+        if not _matters(at, sign_off.gate):
+            continue
+        reason = fault_of(at, sign_off, evidence=evidence if sign_off.gate == gate else None)
+        if reason:
+            reasons.append(reason)
+            void(at, [sign_off], reason=reason, actor=actor)
+    if reasons and missing(at, PLAN):
         told = f"an approval became void: {'; '.join(reasons)}"
         if at.run.state == RunState.APPROVED:
             move_run(at.run, "void_approval", actor=actor, reason=told)
         elif at.run.state in STARTED:
             holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
+    return bool(reasons)
 
 
-def refuse_drift(run_id: int, *, number: int, actor: Actor, evidence: Evidence) -> None:
-    """Make the approvals void where the target drifted since the phase before, in a transaction of its own.
+def refuse_drift(at: Situation, *, number: int, actor: Actor, evidence: Evidence) -> bool:
+    """Make the approvals void where the target drifted since the phase before; whether it has.
 
-    The run is then on hold until the plan is signed again, for the target as it is.
+    The run is then on hold until the plan is signed again, for the target as it is. To be committed as
+    :func:`refresh` says.
     """
-    with transaction.atomic():
-        at = situation.lock(run_id)
-        if at.run.state != RunState.IN_PROGRESS or at.phase(number).state != PhaseState.READY:
-            return
-        drift = drift_of(at, number=number, evidence=evidence)
-        if not drift:
-            return
-        for gate in (PLAN, start_gate(number)):
-            void_gate(at, gate, reason=drift, actor=actor)
-        told = f"an approval became void: {drift}"
-        holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
+    if at.run.state != RunState.IN_PROGRESS or at.phase(number).state != PhaseState.READY:
+        return False
+    drift = drift_of(at, number=number, evidence=evidence)
+    if not drift:
+        return False
+    for gate in (PLAN, start_gate(number)):
+        void_gate(at, gate, reason=drift, actor=actor)
+    told = f"an approval became void: {drift}"
+    holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
+    return True
 
 
 def _matters(at: Situation, gate: str) -> bool:

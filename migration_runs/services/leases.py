@@ -16,11 +16,10 @@ def claim(phase_run_id: int, *, worker: str) -> int | None:
     """Take the lease of a phase that should be worked on; its new token, or None when it is not to be had.
 
     Tokens rise over the whole run, so that a later phase's token is never below an earlier one's. Taking
-    over from a lost worker counts as an attempt and is told in the audit. Raises PhaseRun.DoesNotExist.
+    over from a lost worker counts as an attempt and is told in the audit. Raises Run.DoesNotExist.
     """
     with transaction.atomic():
-        run_id = PhaseRun.objects.values_list("run_id", flat=True).get(pk=phase_run_id)
-        run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
+        run = Run.objects.select_for_update(no_key=True, of=("self",)).get(phases=phase_run_id)
         with connection.cursor() as cursor:
             cursor.execute(
                 control_sql.read("lease_claim.sql"),

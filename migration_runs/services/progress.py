@@ -11,7 +11,7 @@ from django.utils import timezone
 from migration_runs.engine.outcome import Outcome
 from migration_runs.exceptions import LeaseLost
 from migration_runs.models import PhaseRun, Run
-from migration_runs.services import checks, clock, people, rollback, situation, waking
+from migration_runs.services import checks, clock, gates, people, rollback, situation, waking
 from migration_runs.services.moves import move_phase
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -24,8 +24,9 @@ def record_outcome(
 ) -> PhaseRun:
     """Write how a worker's turn on a phase ended, give the lease back and make what follows happen.
 
-    ``schema_digest`` is the target's fingerprint at the end of a finished phase. Returns the phase as it is
-    now. Raises LeaseLost, changing nothing, when the token is no longer the phase's.
+    ``schema_digest`` is the target's fingerprint at the end of a finished phase. A phase that cannot change
+    the schema may come without: how the phase before left it is then still what is expected. Returns the
+    phase as it is now. Raises LeaseLost, changing nothing, when the token is no longer the phase's.
     """
     actor = people.worker_actor(worker)
     with transaction.atomic():
@@ -45,13 +46,20 @@ def record_outcome(
         phase.interrupt = False
         phase.waiting = dataclasses.asdict(outcome.waiting) if outcome.waiting else None
         phase.look_again_at = None
-        if schema_digest:
-            phase.schema_digest = schema_digest
+        if outcome.status == "finished" and phase.state != PhaseState.UNDOING:
+            phase.schema_digest = schema_digest or _as_left_before(at, phase)
         if phase.state == PhaseState.UNDOING:
             _undoing(at, phase, outcome, actor=actor)
         else:
             _working(at, phase, outcome, actor=actor)
     return phase
+
+
+def _as_left_before(at: Situation, phase: PhaseRun) -> str:
+    """The schema digest that a phase took over from the one before and could not change; empty otherwise."""
+    if phase.number == 1 or gates.may_change_schema(at.plan, phase.number):
+        return ""
+    return at.phase(phase.number - 1).schema_digest
 
 
 def _working(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) -> None:

@@ -168,9 +168,25 @@ def start_phase(
     gate = _gate_before(at.phase(number).number)
     if evidence is None and _asks_target(at, number) and owner_of(at, number) in actor.roles:
         evidence = evidence_service.collect(at.run, at.plan)
-    gates.refresh(run_id, actor=actor, evidence=evidence if gate else None, gate=gate or gates.PLAN)
-    if evidence is not None and number > FIRST:
-        gates.refuse_drift(run_id, number=number, actor=actor, evidence=evidence)
+
+    def drifted(at: Situation) -> bool:
+        return (
+            evidence is not None
+            and number > FIRST
+            and gates.refuse_drift(at, number=number, actor=actor, evidence=evidence)
+        )
+
+    # What became void must stay so although the start is refused, hence transactions of their own; where all
+    # still holds, as nearly always, one does for everything.
+    with transaction.atomic():
+        at = situation.lock(run_id)
+        bound = evidence if gate else None
+        became_void = gates.refresh(at, actor=actor, evidence=bound, gate=gate or gates.PLAN)
+        if not became_void and not drifted(at):
+            return _start(at, actor, number=number, proof=step_up)
+    if became_void:
+        with transaction.atomic():
+            drifted(situation.lock(run_id))
     with transaction.atomic():
         return _start(situation.lock(run_id), actor, number=number, proof=step_up)
 

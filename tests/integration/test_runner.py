@@ -268,9 +268,13 @@ def test_a_session_that_is_ended_is_replaced_and_the_step_done_once(target: Targ
 
 
 def _let_nobody_in(target: TargetUrls, *, limit: int = 0) -> None:
-    """As a restart does, but for superusers; ``limit=-1`` is the end of it."""
+    """As a restart does, but for superusers: nobody comes in, and who was in is out. ``limit=-1`` ends it."""
     with psycopg.connect(target.dsn, autocommit=True) as conn:
         conn.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT {limit}".encode())
+        conn.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def _back_after_two_looks(target: TargetUrls, memory: Memory) -> None:

@@ -11,10 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from migration_runs.chunk_reporting import ChunkReporter
 from migration_runs.exceptions import IllegalMove, LeaseLost, NotAllowed, Refused
 from migration_runs.models import Adjustment, AuditEvent, StepRun
 from migration_runs.phases import Role
-from migration_runs.reporting import ChunkReporter, ControlReporter
+from migration_runs.reporting import ControlReporter
 from migration_runs.selectors.run_page import run_view
 from migration_runs.services import adjusting, holding, leases, runs
 from tests.control import HOW, Scene, control_plan

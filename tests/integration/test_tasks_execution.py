@@ -47,6 +47,26 @@ def test_a_phase_is_executed_and_its_end_recorded_with_the_schema_it_left(
     assert runs.effects(target.owner_url) == ["one"]
 
 
+@pytest.mark.parametrize(
+    ("step", "before", "kept"),
+    [
+        (plans.assert_step(), "a" * 64, True),
+        (plans.assert_step(), "", False),
+        (_effect("one"), "a" * 64, False),
+    ],
+)
+def test_a_phase_that_cannot_change_the_schema_leaves_what_is_expected_as_it_was(
+    control_db: ControlUrls, target: TargetUrls, step: dict[str, object], before: str, kept: bool
+) -> None:
+    runs.make_tables(target.owner_url)
+    phase = runs.run_in_phase(plans.plan({2: [step]}), number=2)
+    PhaseRun.objects.filter(run_id=phase.run_id, number=1).update(schema_digest=before)
+    assert execution.execute(phase.pk)
+    found = _now(phase).schema_digest
+    assert len(found) == 64
+    assert (found == before) == kept
+
+
 def test_a_phase_that_ended_or_is_held_by_another_is_not_touched(
     control_db: ControlUrls, target: TargetUrls
 ) -> None:

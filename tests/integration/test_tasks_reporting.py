@@ -8,11 +8,13 @@ import psycopg
 import pytest
 import redis
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from controlpanel.embedded_databases import ControlUrls
+from migration_runs.chunk_reporting import ChunkReporter, TokenHold
 from migration_runs.exceptions import LeaseLost
 from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
-from migration_runs.reporting import ChunkReporter, ControlReporter, TokenHold
+from migration_runs.reporting import ControlReporter
 from migration_runs.services import leases
 from migration_runs.states import StepState
 from tests import plans, runs
@@ -47,9 +49,32 @@ def test_state_result_and_times_of_a_step_are_kept(control_db: ControlUrls) -> N
     assert began is not None
     assert _step(phase).finished_at is None
     reporter.step("asked", StepState.DONE, result={"summary": "done", "rows": 3})
+    reporter.flush()
     row = _step(phase)
     assert (row.state, row.result, row.started_at) == ("done", {"summary": "done", "rows": 3}, began)
     assert row.finished_at is not None
+
+
+def test_the_end_of_a_step_waits_for_what_is_told_next_and_keeps_its_place(control_db: ControlUrls) -> None:
+    phase, reporter = _claimed()
+    reporter.step("asked", StepState.RUNNING)
+    reporter.step("asked", StepState.DONE, result={"summary": "done", "rows": 3})
+    reporter.log("info", "done", step="asked")
+    assert (_step(phase).state, LogLine.objects.count()) == ("running", 0)
+    reporter.log("info", "of the phase")
+    assert _step(phase).state == "done"
+    assert list(LogLine.objects.order_by("pk").values_list("text", flat=True)) == ["done", "of the phase"]
+
+
+def test_what_was_held_is_kept_until_it_is_committed(control_db: ControlUrls) -> None:
+    phase, reporter = _claimed()
+    reporter.step("asked", StepState.DONE, result={"summary": "done", "rows": 3})
+    with transaction.atomic():
+        reporter.write_held()
+        transaction.set_rollback(True)
+    assert _step(phase).state == "pending"
+    reporter.flush()
+    assert _step(phase).state == "done"
 
 
 def test_a_step_that_is_tried_again_loses_its_error_and_keeps_its_start(control_db: ControlUrls) -> None:
@@ -80,8 +105,9 @@ def test_a_worker_whose_token_is_old_writes_nothing(control_db: ControlUrls) -> 
     assert leases.claim(phase.pk, worker="successor") is not None
     with pytest.raises(LeaseLost):
         zombie.log("info", "still here")
+    zombie.step("asked", StepState.DONE)
     with pytest.raises(LeaseLost):
-        zombie.step("asked", StepState.DONE)
+        zombie.flush()
     with pytest.raises(LeaseLost):
         zombie.progress("asked", 5, 5, unit="rows")
     assert not LogLine.objects.exists()
@@ -113,6 +139,7 @@ def test_the_proven_switch_is_kept_and_its_first_time_counts(control_db: Control
     phase, reporter = _claimed()
     for moment in ("2026-03-02T09:00:00+00:00", "2026-03-02T10:00:00+00:00"):
         reporter.step("asked", StepState.DONE, result={"summary": "moved", "switched_at": moment})
+        reporter.flush()
     switched_at = Run.objects.get(pk=phase.run_id).switched_at
     assert switched_at is not None
     assert switched_at.isoformat() == "2026-03-02T09:00:00+00:00"

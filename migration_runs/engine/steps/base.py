@@ -15,6 +15,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -32,18 +33,19 @@ S = TypeVar("S", bound=StepBase)
 class StepContext:
     """What a kind is given to work with.
 
-    ``connect`` opens a session on the target (autocommit, pinned settings, named after the run and
-    the worker); use it as a context manager, which closes it. ``begun`` is true when the ledger
-    already has an intent of this step, ``applied`` when it says that it was done (``undo`` asks: an
-    intent alone may have had an effect or none). ``details`` is what the ledger keeps of the step: for
-    ``undo`` the details of its application, for a resumed ``apply`` those of its intent.
+    ``connect`` gives a session on the target (autocommit, pinned settings, named after the run and
+    the worker) as a context manager; it is as fresh as one that was just opened, and goes back at the end
+    of the block. ``begun`` is true when the ledger already has an intent of this step, ``applied`` when it
+    says that it was done (``undo`` asks: an intent alone may have had an effect or none). ``details`` is
+    what the ledger keeps of the step: for ``undo`` the details of its application, for a resumed ``apply``
+    those of its intent.
     """
 
     job: Job
     reporter: Reporter
     step: StepBase
     phase: int
-    connect: Callable[[], psycopg.Connection[Any]]
+    connect: Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
     begun: bool = False
     applied: bool = False
     details: dict[str, Any] = field(default_factory=dict)
