@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Confirmation, Job, Level
+from migration_runs.engine.move import copy_plan
 from migration_runs.engine.outcome import StepResult
 from migration_runs.engine.steps.base import StepContext
 from migration_runs.engine.steps.registry import kind_of
@@ -20,6 +21,7 @@ from migration_runs.states import StepState
 from tests import plans
 from tests.integration.worlds import World
 
+SMALL_CHUNKS = {"initial_rows": 100, "min_rows": 10, "max_rows": 100}
 BACKFILL = ("forward_on", "copy", "settle", "verify")
 
 DXY_ROWS = """
@@ -59,6 +61,15 @@ def migrating(world: World, *, data_decision: Literal["keep", "delete"] = "delet
     runbook = filled.runbook.model_copy(update={"move": move, "tables": (move.source, move.target)})
     plan = filled.model_copy(update={"runbook": runbook, "data_decision": data_decision})
     return replace(world, move=move, job=replace(world.job, plan=plan))
+
+
+def copying(world: World, **settings: Any) -> World:
+    """The world with forward on and its ranges planned, under these settings; chunks of up to 100 rows."""
+    made = migrating(world, **SMALL_CHUNKS | settings)
+    apply(made.job, 4, "forward_on")
+    with made.runner() as conn:
+        copy_plan.plan_ranges(conn, made.job, made.shape())
+    return made
 
 
 def fill_dxy(world: World, rows: int) -> None:

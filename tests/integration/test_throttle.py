@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import psycopg
 import pytest
 
 from controlpanel import embedded
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine.move import copier, copy_plan, load, seats
+from migration_runs.engine.move import copier, load, seats
 from migration_runs.exceptions import StepFailed, StopRequested
 from tests import plans, standby
 from tests.integration import jobs, worlds
+from tests.integration.jobs import copying
 from tests.integration.moving import app, rows, slow, verify, wait_for
 from tests.integration.sessions import Background, wait_blocked, wait_until
 from tests.integration.worlds import World
-
-FAST = {"initial_rows": 100, "min_rows": 10, "max_rows": 100}
 
 
 @pytest.fixture
@@ -29,15 +28,6 @@ def dxy(target: TargetUrls) -> World:
     world = worlds.dxy_like(target)
     jobs.fill_dxy(world, 2000)
     return world
-
-
-def copying(world: World, **settings: Any) -> World:
-    """The world with forward on and its ranges planned, under these settings."""
-    made = jobs.migrating(world, **FAST | settings)
-    jobs.apply(made.job, 4, "forward_on")
-    with made.runner() as conn:
-        copy_plan.plan_ranges(conn, made.job, made.shape())
-    return made
 
 
 def bounded(value: float, low: float, high: float) -> dict[str, float]:
@@ -78,6 +68,26 @@ def test_a_slot_that_nobody_reads_is_waited_for(cluster: embedded.Cluster, dxy: 
         finally:
             conn.execute("SELECT pg_drop_replication_slot('left')")
         work.result()
+    assert verify(world).clean
+
+
+def test_wal_per_second_of_the_whole_server_is_waited_for_until_it_falls(dxy: World) -> None:
+    world = copying(dxy, max_wal_mb_s=2)
+    heard = jobs.Heard()
+    noise = psycopg.connect(world.job.target_url, autocommit=True)
+
+    def others_write() -> None:
+        if len(heard.waits) < 3:
+            noise.execute("SELECT pg_logical_emit_message(false, 'bulk', repeat('x', 40000000), true)")
+
+    heard.between = others_write
+    # Its first chunk takes longer than a rate is the mean of, so that the second look has one.
+    one_row = "NEW.ts = timestamptz '2026-03-02 08:30:00+00'"
+    with noise, slow(world, "public.bars", "INSERT", seconds=load.RATE_OVER_S + 0.5, when=one_row):
+        copier.work(world.job, heard)
+    assert len(heard.waits) >= 3
+    for note, _ in heard.waits:
+        assert re.fullmatch(r"\d+\.\d MB/s of WAL \(limit 2\)", note)
     assert verify(world).clean
 
 
