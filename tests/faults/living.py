@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,7 +35,7 @@ RETURNING body
 TAKE_NEW = "DELETE FROM public.things_new WHERE kind = 'thing' AND n = %s"
 
 
-class Living:
+class Living(ABC):
     """A thread that works on the target until it is left: use it as a context manager.
 
     ``errors`` is what the application was refused; ``losses`` how often its connection broke.
@@ -81,11 +82,11 @@ class Living:
         """Between two rounds."""
         return READ_EVERY_S
 
+    @abstractmethod
     def round(self, conn: psycopg.Connection[Any]) -> None:
         """One unit of work."""
-        raise NotImplementedError
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - a reader has nothing to prepare
         """Called before each round, without a session being needed."""
 
     def _run(self) -> None:

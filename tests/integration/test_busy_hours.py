@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,9 +47,11 @@ def test_in_busy_hours_with_a_pace_the_copy_works_that_part_of_the_time(dxy: Wor
 
 def test_outside_of_busy_hours_nobody_rests(dxy: World) -> None:
     with dxy.runner() as conn:
-        (now,) = conn.execute("SELECT now() AT TIME ZONE 'UTC'").fetchone() or (None,)
+        row = conn.execute("SELECT now() AT TIME ZONE 'UTC'").fetchone()
+    assert row is not None
+    now: datetime = row[0]
     tomorrow, after = now + timedelta(days=1), now + timedelta(days=2)
-    later = {"opens": f"{tomorrow:%a} 00:00", "closes": f"{after:%a} 00:00"}
+    later: dict[str, Any] = {"opens": f"{tomorrow:%a} 00:00", "closes": f"{after:%a} 00:00"}
     hours = (BusyHours(**later, pace=0.2), BusyHours(**later))
     world = copying(dxy, busy_hours=hours)
     heard = jobs.Heard()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from migration_runs.engine.job import Job
@@ -14,7 +15,7 @@ from tests.faults.fuzz.judge import Violation
 from tests.integration.sessions import Quiet
 
 
-class Watch(threading.Thread):
+class Watch(threading.Thread, ABC):
     """Does one thing again and again, with a pause of a random length between, until stopped."""
 
     def __init__(self, name: str, rng: random.Random, pauses: tuple[float, float]) -> None:
@@ -34,9 +35,9 @@ class Watch(threading.Thread):
                         self._guarded()
             self._stop_asked.wait(self._rng.uniform(*self._pauses))
 
+    @abstractmethod
     def look(self) -> None:
         """The one thing."""
-        raise NotImplementedError
 
     def allow(self) -> None:
         """Begin, or go on."""
