@@ -41,8 +41,11 @@ class ActionForm(forms.Form):
                 label=setting.name,
                 initial=setting.value,
                 required=False,
-                help_text=f"{setting.lowest:g} to {setting.highest:g} {setting.unit}, "
-                f"signed {setting.signed:g}",
+                widget=forms.NumberInput(
+                    attrs={"min": setting.lowest, "max": setting.highest, "step": "any"}
+                ),
+                help_text=f"{setting.means}: {setting.lowest:g} to {setting.highest:g} {setting.unit}, "
+                f"signed {setting.signed:g}.",
             )
         if comment:
             self.fields["comment"] = forms.CharField(

@@ -32,6 +32,22 @@ UNITS: dict[str, str] = {
 }
 """Every value that a runbook may make adjustable, with its unit for people."""
 
+MEANS: dict[str, str] = {
+    "target_ms": "A chunk should take",
+    "workers": "Workers at once",
+    "max_replication_lag_s": "Waits while a standby is further behind than",
+    "max_slot_mb": "Waits while a slot holds back more WAL than",
+    "max_lock_waiters": "Waits while more sessions wait for locks than",
+    "max_active_sessions": "Waits while more sessions are active than",
+    "max_wal_mb_s": "Writes no more WAL than",
+    "max_load": "Waits while the runbook's load query gives more than",
+    "critical_replication_lag_s": "Holds the run above a standby's lag of",
+    "critical_lock_waiters": "Holds the run above sessions waiting for locks of",
+    "critical_active_sessions": "Holds the run above active sessions of",
+    "critical_load": "Holds the run above a load of",
+}
+"""What each value does, as words in front of it."""
+
 WHOLE = frozenset({
     "target_ms", "workers", "max_lock_waiters", "max_active_sessions", "critical_lock_waiters",
     "critical_active_sessions",

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from migration_runs.exceptions import IllegalMove, Refused
 from migration_runs.models import Adjustment
 from migration_runs.phases import Role
-from migration_runs.runbook.copying import UNITS, WHOLE, CopySettings, Number
+from migration_runs.runbook.copying import MEANS, UNITS, WHOLE, CopySettings, Number
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import CopyStep
 from migration_runs.services import audit, gates, people, situation
@@ -47,6 +47,11 @@ class Setting:
     changed_by: str = ""
     changed_at: datetime | None = None
     comment: str = ""
+
+    @property
+    def means(self) -> str:
+        """What it does, as words in front of its value."""
+        return MEANS[self.name]
 
 
 def current(run_id: int) -> dict[str, float]:

@@ -169,11 +169,15 @@ def fault_of(report: VerificationReport) -> str:
     ]
     found = [f"{', '.join(counts)} rows"] if counts else []
     found += [
-        f"rule {rule['key']}: {rule['error'] or str(rule['offending']) + ' rows'}"
+        f"rule {rule['key']}: {rule['error'] or _rows(rule['offending'])}"
         for rule in report.rules
         if rule["severity"] == "fail" and (rule["offending"] or rule["error"])
     ]
     return "; ".join(found) or "nothing"
+
+
+def _rows(number: int) -> str:
+    return f"{number} row" if number == 1 else f"{number} rows"
 
 
 def mark_overdue(*, worker: str = "sweeper") -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.utils import timezone
 
 from migration_runs.chunk_reporting import ChunkReporter
 from migration_runs.exceptions import IllegalMove, LeaseLost, NotAllowed, Refused
-from migration_runs.models import Adjustment, AuditEvent, StepRun
+from migration_runs.models import Adjustment, AuditEvent, PhaseRun, StepRun
 from migration_runs.phases import Role
 from migration_runs.reporting import ControlReporter
 from migration_runs.selectors.run_page import run_view
@@ -137,10 +139,12 @@ def test_the_page_shows_the_values_and_its_form_moves_those_that_were_changed(sc
     client.force_login(scene.people[Role.ONCALL])
     page = client.get(reverse("admin:migration_runs_run_change", args=[scene.run_id])).content.decode()
     assert "Speed of the copy" in page
+    assert "Waits while more sessions are active than" in page
     address = reverse("admin:migration_runs_run_act", args=[scene.run_id, "adjust"])
     form = client.get(address).content.decode()
     assert 'name="value_workers"' in form
     assert "10 to 80 sessions, signed 40" in form
+    assert re.search(r'<input type="number" name="value_workers"[^>]* min="1.0" max="4.0"', form)
     given = {"value_workers": "2", "value_max_active_sessions": "25", "comment": "closing"}
     assert client.post(address, given).status_code == 302
     assert adjusting.current(scene.run_id) == {"max_active_sessions": 25}
@@ -199,6 +203,18 @@ def test_a_worker_whose_lease_is_gone_holds_nothing(running: Scene) -> None:
     assert running.run.state == "in_progress"
 
 
+def step_at_work(running: Scene) -> None:
+    StepRun.objects.filter(phase=running.phase(4), key="chunks").update(state="running")
+
+
+def live(running: Scene) -> str:
+    """The live part of the run page."""
+    client = Client()
+    client.force_login(running.people[Role.ONCALL])
+    page = client.get(reverse("admin:migration_runs_run_live", args=[running.run_id]))
+    return page.content.decode()
+
+
 def test_since_when_it_waits_is_kept_for_as_long_as_the_reason_holds(running: Scene) -> None:
     reporter = worker(running)
     step = StepRun.objects.get(phase=running.phase(4), key="chunks")
@@ -214,6 +230,11 @@ def test_since_when_it_waits_is_kept_for_as_long_as_the_reason_holds(running: Sc
     )
     step.refresh_from_db()
     assert (step.done, step.note) == (2, "the standby pg2 is 7 s behind")
+    step_at_work(running)
+    assert "<strong>Slowed on purpose:</strong> waiting since" in live(running)
+    gone = timezone.now() - timedelta(seconds=14)
+    PhaseRun.objects.filter(pk=running.phase(4).pk).update(lease_until=gone)
+    assert "Slowed on purpose" not in live(running), "nobody is at it: that is no waiting"
     reporter.progress("chunks", 10, 10, unit="rows")
     step.refresh_from_db()
     assert step.note == ""
