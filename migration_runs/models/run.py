@@ -26,7 +26,6 @@ class Run(ProtectedState):
     ``source_table`` and ``target_table`` repeat the plan's move, so that the database itself refuses a second
     active run on the same table. ``token`` is the highest fencing token given out for the run, by
     whatever phase; ``switched_at`` the market time at which the observed switch was proven.
-    ``target_identity`` and ``schema_digest`` are what the target was found to be when it was last signed.
     ``ledger_gone_at`` is when a worker took a sealed run's ledger off the target; None while it may be there.
     """
 
@@ -69,8 +68,6 @@ class Run(ProtectedState):
     )
     rollback_at = models.DateTimeField(null=True, blank=True)
     switched_at = models.DateTimeField(null=True, blank=True)
-    target_identity = models.CharField(max_length=200, blank=True, default="")
-    schema_digest = models.CharField(max_length=64, blank=True, default="")
     ledger_gone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
