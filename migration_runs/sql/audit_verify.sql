@@ -3,8 +3,7 @@
 -- Why: reading a trail of years out, to hash it elsewhere, takes longer than all the rest. The text that a hash is over is
 --      put together here for details without objects, lists of lists and unusual numbers in them; an event with such
 --      details comes back as not shown, and the caller computes its hash. What is put together is JSON with the event's very
---      values, so that it is never right for an event that was changed. A join puts details together in two thirds of the
---      time that a subquery for each event takes.
+--      values, so that it is never right for an event that was changed.
 -- Locks: ACCESS SHARE on the trail.
 -- Timeout: the session's.
 -- Undo: none: it reads.
