@@ -18,6 +18,7 @@ Number = int | float
 
 UNITS: dict[str, str] = {
     "target_ms": "ms",
+    "live_target_ms": "ms",
     "workers": "workers",
     "max_replication_lag_s": "s",
     "max_slot_mb": "MB",
@@ -34,6 +35,7 @@ UNITS: dict[str, str] = {
 
 MEANS: dict[str, str] = {
     "target_ms": "A chunk should take",
+    "live_target_ms": "Beside live writes a chunk should take",
     "workers": "Workers at once",
     "max_replication_lag_s": "Waits while a standby is further behind than",
     "max_slot_mb": "Waits while a slot holds back more WAL than",
@@ -49,12 +51,12 @@ MEANS: dict[str, str] = {
 """What each value does, as words in front of it."""
 
 WHOLE = frozenset({
-    "target_ms", "workers", "max_lock_waiters", "max_active_sessions", "critical_lock_waiters",
-    "critical_active_sessions",
+    "target_ms", "live_target_ms", "workers", "max_lock_waiters", "max_active_sessions",
+    "critical_lock_waiters", "critical_active_sessions",
 })  # fmt: skip
 """Those that count something."""
 
-LEAST: dict[str, Number] = {"target_ms": 1, "workers": 1, "max_wal_mb_s": 0.001}
+LEAST: dict[str, Number] = {"target_ms": 1, "live_target_ms": 1, "workers": 1, "max_wal_mb_s": 0.001}
 """Below these a value would stop the copy for good; every other may be 0."""
 
 
@@ -81,15 +83,17 @@ class CopySettings(Frozen):
     """How fast history is copied, and at what load of the target it waits (``max_…``) or pauses
     (``critical_…``).
 
-    A limit that is None is not looked at. ``load_sql`` is a query of the runbook's own: one row, one number,
-    named ``load_title`` for people and judged by ``max_load`` and ``critical_load``. ``adjustable`` holds
-    the bounds of values written as ``{ value, min, max }``.
+    A chunk should take ``target_ms``, and no more than ``live_target_ms`` while an application changes rows
+    of the move. A limit that is None is not looked at. ``load_sql`` is a query of the runbook's own: one row,
+    one number, named ``load_title`` for people and judged by ``max_load`` and ``critical_load``.
+    ``adjustable`` holds the bounds of values written as ``{ value, min, max }``.
     """
 
     initial_rows: int = Field(default=5_000, ge=1)
     min_rows: int = Field(default=100, ge=1)
     max_rows: int = Field(default=200_000, ge=1)
     target_ms: int = 500
+    live_target_ms: int = 25
     workers: int = 1
     max_replication_lag_s: float = 5.0
     max_slot_mb: float = 10_240.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 from controlpanel import embedded
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import runner
+from migration_runs.engine.move import copier, copy_plan
 from tests.faults import intent_world
 from tests.faults.intent_world import IntentWorld
 from tests.faults.killed_worker import worker
 from tests.faults.scene import until
-from tests.integration import stepping
+from tests.integration import jobs, moving, stepping, worlds
 from tests.integration.stepping import Memory
 
 pytestmark = pytest.mark.faults
@@ -30,6 +32,9 @@ INSERT INTO public.effects (what) VALUES ('slow');
 """
 IN_CHUNK = "SELECT FROM pg_stat_activity WHERE application_name LIKE 'phasegate/%' AND wait_event = 'PgSleep'"
 TWICE = "SELECT count(*) - count(DISTINCT id) FROM public.new_things"
+
+
+COPIED = "SELECT count(*) FROM public.bars WHERE symbol = 'DXY'"
 
 
 @pytest.fixture
@@ -77,3 +82,44 @@ def test_a_server_that_crashes_with_the_worker_is_met_by_a_rollback_in_mid_copy(
     assert runner.undo_phase(world.next_worker(4), Memory()).status == "finished"
     world.undo()
     assert world.stands() == before
+
+
+@pytest.fixture
+def lazy_target(target_cluster: embedded.Cluster) -> Iterator[TargetUrls]:
+    """A target whose server writes as late as it can what nobody waits for."""
+    settings = ("wal_writer_delay", "wal_writer_flush_after")
+    with psycopg.connect(target_cluster.superuser_dsn(), autocommit=True) as conn:
+        conn.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        conn.execute("ALTER SYSTEM SET wal_writer_flush_after = '1GB'")
+        conn.execute("SELECT pg_reload_conf()")
+    target = target_cluster.databases.ensure_target("lazy_target")
+    yield target
+    target_cluster.databases.drop("lazy_target")
+    with psycopg.connect(target_cluster.superuser_dsn(), autocommit=True) as conn:
+        for name in settings:
+            conn.execute(f"ALTER SYSTEM RESET {name}".encode())
+        conn.execute("SELECT pg_reload_conf()")
+
+
+def test_a_crash_that_takes_committed_chunks_takes_their_record_along(
+    lazy_target: TargetUrls, target_cluster: embedded.Cluster
+) -> None:
+    world = jobs.migrating(worlds.dxy_like(lazy_target), initial_rows=100, min_rows=100, max_rows=100)
+    jobs.fill_dxy(world, 2000)
+    jobs.apply(world.job, 4, "forward_on")
+    with world.runner() as conn:
+        copy_plan.plan_ranges(conn, world.job, world.shape())
+    beats = itertools.count()
+    heard = jobs.Heard()
+    heard.between = lambda: target_cluster.crash_postgres() if next(beats) == 8 else None
+    with pytest.raises(psycopg.OperationalError):
+        copier.work(world.job, heard)
+    target_cluster.start_postgres()
+    with world.runner() as conn:
+        left = copy_plan.copied(conn, world.job)
+    assert left.chunks < 8, "the last chunk's commit was not waited for"
+    assert moving.rows(world, COPIED) == [(left.inserted,)]
+    copier.work(world.job, jobs.Heard())
+    jobs.apply(world.job, 4, "copy", "settle", "verify")
+    assert moving.rows(world, COPIED) == [(1960,)]
+    assert moving.verify(world).clean

@@ -255,6 +255,77 @@ def test_a_busy_target_is_waited_for_and_the_reason_is_shown(dxy: World) -> None
     assert verify(world).clean
 
 
+def sizes(world: World) -> list[int]:
+    return [row[0] for row in rows(world, "SELECT rows FROM phasegate.chunk WHERE state = 'done' ORDER BY n")]
+
+
+def lively(world: World) -> World:
+    """Chunks of 100 rows, and of 10 beside live writes."""
+    hour = 3_600_000
+    return jobs.migrating(
+        world, initial_rows=100, min_rows=10, max_rows=100, target_ms=hour, live_target_ms=hour // 10
+    )
+
+
+def test_chunks_are_small_while_the_application_changes_rows(dxy: World) -> None:
+    world = lively(dxy)
+    forward(world)
+    plan(world)
+    heard = jobs.Heard()
+    beats = itertools.count()
+
+    def write() -> None:
+        if next(beats) == 3:
+            app(world, "UPDATE public.derived SET close = 7 WHERE symbol = 'DXY' AND id % 40 = 1")
+
+    heard.between = write
+    copier.work(world.job, heard)
+    assert sizes(world)[:5] == [100, 100, 100, 10, 20]
+    assert verify(world).clean
+
+
+def test_a_change_now_and_then_leaves_chunks_as_they_are(dxy: World) -> None:
+    world = lively(dxy)
+    forward(world)
+    plan(world)
+    heard = jobs.Heard()
+
+    def write() -> None:
+        time.sleep(0.2)
+        app(world, "UPDATE public.derived SET close = 7 WHERE symbol = 'DXY' AND id = 1900")
+
+    heard.between = write
+    copier.work(world.job, heard)
+    assert set(sizes(world)) == {100, 60}
+    assert verify(world).clean
+
+
+HELD = """
+CREATE FUNCTION public.held() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+    WHILE NOT EXISTS (SELECT FROM public.bars WHERE symbol = 'DXY' AND ts = '2026-03-02 08:50:00+00') LOOP
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    RETURN NEW;
+END$$;
+CREATE TRIGGER held BEFORE INSERT ON public.bars
+    FOR EACH ROW WHEN (NEW.ts = '2026-03-02 08:10:00+00') EXECUTE FUNCTION public.held();
+"""
+
+
+def test_a_row_that_comes_into_an_open_chunk_makes_the_next_try_small(dxy: World) -> None:
+    world = lively(dxy)
+    forward(world)
+    plan(world)
+    app(world, HELD)
+    worker = threading.Thread(target=copier.work, args=(world.job, jobs.Heard()))
+    worker.start()
+    wait_for(world, SLEEPING)
+    app(world, "UPDATE public.derived SET close = 7 WHERE symbol = 'DXY' AND ts = '2026-03-02 08:50:00+00'")
+    worker.join()
+    assert sizes(world)[0] == 10
+    assert verify(world).clean
+
+
 BY_MINUTE = (
     "SELECT (extract(epoch FROM ts - timestamptz '2026-03-02 08:00:00+00') / 60)::int, close "
     "FROM public.bars WHERE symbol = 'DXY'"

@@ -111,6 +111,27 @@ def test_a_chunk_that_gave_way_is_retried_smaller() -> None:
     assert size.rows == 3_000
 
 
+def test_beside_live_writes_a_chunk_is_shorter_at_once_and_grows_back_afterwards() -> None:
+    settings = CopySettings(initial_rows=8_000, target_ms=400, live_target_ms=25)
+    size = chunks.ChunkSize(settings)
+    size.follow(settings, live=True)
+    assert size.rows == 500
+    size.took(rows=500, ms=25)
+    assert size.rows == 500
+    size.follow(settings, live=False)
+    assert size.rows == 500
+    size.took(rows=500, ms=25)
+    assert size.rows == 1_000
+
+
+def test_live_writes_never_make_a_chunk_longer() -> None:
+    settings = CopySettings(initial_rows=8_000, target_ms=20, live_target_ms=25)
+    size = chunks.ChunkSize(settings)
+    size.follow(settings, live=True)
+    size.took(rows=8_000, ms=20)
+    assert size.rows == 8_000
+
+
 def test_retries_wait_longer_each_time_and_never_alike() -> None:
     chance = random.Random(1)
     first = {chunks.retry_delay(1, chance=chance) for _ in range(50)}

@@ -79,7 +79,8 @@ def split(sample: Sequence[Bound], *, last: Bound, rows: int, ranges: int) -> tu
 
 
 class ChunkSize:
-    """How many rows the next chunk takes, so that it lasts about ``target_ms``.
+    """How many rows the next chunk takes, so that it lasts about ``target_ms``; beside live writes no longer
+    than ``live_target_ms``.
 
     It at most doubles or halves from one chunk to the next: one slow chunk (a checkpoint, a cold
     cache) must not throw it far off. It stays inside the bounds that were signed.
@@ -87,20 +88,28 @@ class ChunkSize:
 
     def __init__(self, settings: CopySettings) -> None:
         self._settings = settings
+        self._target_ms = settings.target_ms
         self.rows = min(max(settings.initial_rows, settings.min_rows), settings.max_rows)
 
-    def follow(self, settings: CopySettings) -> None:
-        """From now on by these settings: a person may move the target time while the copy runs."""
+    def follow(self, settings: CopySettings, *, live: bool = False) -> None:
+        """From now on by these settings: a person may move the target times while the copy runs.
+
+        ``live``: an application changes rows of the move. A shorter time holds from the next chunk on.
+        """
         self._settings = settings
+        wanted = min(settings.target_ms, settings.live_target_ms) if live else settings.target_ms
+        if wanted < self._target_ms:
+            self._set(self.rows * wanted / self._target_ms)
+        self._target_ms = wanted
 
     def took(self, *, rows: int, ms: float) -> None:
         """Learn from a copied chunk of ``rows`` rows that took ``ms`` milliseconds.
 
         A piece that was short because its range ended says nothing, unless it was slow all the same.
         """
-        if rows * 2 < self.rows and ms < self._settings.target_ms:
+        if rows * 2 < self.rows and ms < self._target_ms:
             return
-        ideal = rows * self._settings.target_ms / max(ms, 0.1)
+        ideal = rows * self._target_ms / max(ms, 0.1)
         self._set(min(max(ideal, self.rows / 2), self.rows * 2))
 
     def yielded(self) -> None:

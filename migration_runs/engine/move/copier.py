@@ -24,8 +24,10 @@ from migration_runs.engine.job import Job, Reporter
 from migration_runs.engine.move import catalog, chunks, copy_plan, key_words, seats, throttle
 from migration_runs.engine.move.copy_statements import CopyStatements, How
 from migration_runs.engine.move.live_settings import LiveSettings
+from migration_runs.engine.move.live_writes import LiveWrites
 from migration_runs.engine.move.load import Looker
 from migration_runs.exceptions import StepFailed, StopRequested
+from migration_runs.runbook.copying import CopySettings
 
 YIELDS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled)
 
@@ -86,6 +88,7 @@ class Copier:
         self._seat = seat
         self._live = LiveSettings(self._shape.move.copying, reporter, step=self._key, leads=seat == 0)
         self._size = chunks.ChunkSize(self._live.now())
+        self._writes = LiveWrites()
         self._throttle = throttle.Throttle(
             Looker(conn, job), self._live.now, pause=reporter.pause if seat == 0 else None
         )
@@ -104,12 +107,12 @@ class Copier:
             if self._seat >= settings.workers:
                 self._tell(None)
                 return done  # the number of workers was lowered
-            self._size.follow(settings)
             try:
-                piece = self._next()
+                piece = self._next(settings)
             except errors.UniqueViolation:
                 if self._careful is None:
                     raise
+                self._writes.collided()
                 continue  # the row that was in the way is the forward trigger's: again, with ON CONFLICT
             except YIELDS as error:
                 yields += weight(error)
@@ -126,7 +129,7 @@ class Copier:
                 self._tell(None)
                 return done
 
-    def _next(self) -> Piece | None:
+    def _next(self, settings: CopySettings) -> Piece | None:
         """Copy the next piece of a free range in one transaction; None when no range is free."""
         with ledger.fenced(self._conn, self._job), self._conn.cursor() as cur:
             ledger.hold_copy_lock(self._conn, self._job.run_uid)
@@ -140,8 +143,9 @@ class Copier:
                 hi=chunks.decode(claimed[2]) or (),
                 rows=claimed[3],
             )
-            # Stale statistics must not turn every chunk into a full scan.
-            cur.execute("SET LOCAL enable_seqscan = off")
+            self._writes.noted(claimed[4])
+            self._size.follow(settings, live=self._writes.many)
+            cur.execute(self._copy.manners())
             cut = cur.execute(self._copy.cut(part, self._size.rows)).fetchone()
             piece = part if cut is None else dataclasses.replace(part, hi=tuple(cut[0]))
             how: How = "plain"
@@ -158,17 +162,18 @@ class Copier:
             if how != "plain":
                 rows = copy_plan.one(cur.execute(self._copy.count(piece)))[0]
             ms = (time.perf_counter() - started) * 1000
+            left = chunks.Range(n=part.n + 1, lo=piece.hi, hi=part.hi, rows=max(part.rows - rows, 0))
             cur.execute(
                 self._copy.finish(
-                    piece, rows=rows, inserted=inserted, different=different, ms=ms, token=self._job.token
+                    piece,
+                    rows=rows,
+                    inserted=inserted,
+                    different=different,
+                    ms=ms,
+                    token=self._job.token,
+                    left=None if cut is None else left,
                 )
             )
-            if cut is not None:
-                cur.execute(
-                    self._copy.add_range(
-                        chunks.Range(n=part.n + 1, lo=piece.hi, hi=part.hi, rows=max(part.rows - rows, 0))
-                    )
-                )
         self._careful = None
         self._size.took(rows=rows, ms=ms)
         return Piece(rows=rows, inserted=inserted, ms=ms)

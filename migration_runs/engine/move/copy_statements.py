@@ -85,8 +85,15 @@ class CopyStatements:
     # -- one chunk
 
     def claim(self) -> Query:
-        """Lock the next free range."""
-        return statements.compose("copy_claim", run_id=sql.Literal(self._shape.run_uid))
+        """Lock the next free range; how many keys forward has noted."""
+        return statements.compose(
+            "copy_claim", run_id=sql.Literal(self._shape.run_uid), noted=self._shape.noted
+        )
+
+    @staticmethod
+    def manners() -> Query:
+        """How the chunk's transaction goes about it."""
+        return statements.compose("copy_manners")
 
     def cut(self, part: chunks.Range, size: int) -> Query:
         """The place of the ``size``-th row of the range."""
@@ -120,10 +127,18 @@ class CopyStatements:
         return self._of("copy_hand_over", part, pairs=self._pairs(part))
 
     def finish(
-        self, part: chunks.Range, *, rows: int, inserted: int, different: int, ms: float, token: int
+        self,
+        part: chunks.Range,
+        *,
+        rows: int,
+        inserted: int,
+        different: int,
+        ms: float,
+        token: int,
+        left: chunks.Range | None,
     ) -> Query:
-        """The claimed range becomes the piece's record."""
-        return statements.compose(
+        """The claimed range becomes the piece's record; ``left`` of it is a new range."""
+        done = statements.compose(
             "copy_finish",
             run_id=sql.Literal(self._shape.run_uid),
             n=sql.Literal(part.n),
@@ -134,6 +149,7 @@ class CopyStatements:
             ms=sql.Literal(ms),
             token=sql.Literal(token),
         )
+        return done if left is None else sql.SQL(";\n").join([done, self.add_range(left)])
 
     @staticmethod
     def tally(run_uid: uuid.UUID) -> Query:

@@ -93,6 +93,11 @@ class Shape:
         return sql.Identifier("phasegate", f"{self.prefix}touched")
 
     @property
+    def noted(self) -> sql.Identifier:
+        """The sequence that numbers what is put on ``touched``."""
+        return sql.Identifier("phasegate", f"{self.prefix}touched_id_seq")
+
+    @property
     def dirty(self) -> sql.Identifier:
         """Keys that were drained since the verification looked at them: ``k1, k2 ..., xid`` of the drain."""
         return sql.Identifier("phasegate", f"{self.prefix}dirty")

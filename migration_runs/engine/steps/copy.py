@@ -55,7 +55,8 @@ class CopyKind(StepKind[CopyStep]):
         rows = None if conn is None else estimate.source_rows(conn, move)
         fate = "deleted again" if self.plan.data_decision == "delete" else "kept"
         return StepPreview(
-            summary=f"copy {move.source} to {move.target} in chunks of about {move.copying.target_ms} ms, "
+            summary=f"copy {move.source} to {move.target} in chunks of about {move.copying.target_ms} ms "
+            f"({min(move.copying.live_target_ms, move.copying.target_ms)} ms beside live writes), "
             f"{move.copying.workers} worker(s)",
             locks="the inserted rows, for the length of a chunk; gives way to the application",
             seconds=self.step.estimate_s,
