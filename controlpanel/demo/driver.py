@@ -13,8 +13,9 @@ from controlpanel.demo.people import username
 from migration_runs import menu, phases
 from migration_runs.phases import Role
 from migration_runs.runbook.steps import ConfirmStep
+from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.run_page import run_view
-from migration_runs.selectors.views import PhaseView, RunView, StepView
+from migration_runs.selectors.run_views import RunView
 from migration_runs.services import confirmations, readiness, step_up
 from migration_runs.services.plan_store import plan_of
 

@@ -21,7 +21,7 @@ from migration_runs.runbook.plan import Plan
 from migration_runs.selectors import rollback
 from migration_runs.selectors.gates import required
 from migration_runs.selectors.run_page import run_view
-from migration_runs.selectors.views import RunView
+from migration_runs.selectors.run_views import RunView
 from migration_runs.services import confirmations, people, plans, readiness, step_up
 from migration_runs.services.plan_store import plan_of
 from migration_runs.services.step_up import StepUp

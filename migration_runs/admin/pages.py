@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from migration_runs.models import LogLine, Run
 from migration_runs.selectors import trail
 from migration_runs.selectors.run_page import run_view
-from migration_runs.selectors.views import RunView
+from migration_runs.selectors.run_views import RunView
 from migration_runs.services.plan_store import plan_of
 
 GROUPS = (("approvers", "Approvers"), ("day_before", "Day before"), ("day_of", "Day of"), ("after", "After"))

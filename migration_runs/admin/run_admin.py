@@ -15,8 +15,8 @@ from migration_runs.admin import acting, pages
 from migration_runs.admin.acting import may_write
 from migration_runs.admin.records import ReadOnlyAdmin
 from migration_runs.models import Run
+from migration_runs.selectors.run_views import RunRow
 from migration_runs.selectors.runs_list import run_rows
-from migration_runs.selectors.views import RunRow
 from migration_runs.templatetags import phasegate
 
 

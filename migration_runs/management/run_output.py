@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from migration_runs.engine.outcome import RollbackPreview
-from migration_runs.selectors.views import LogLineView, PhaseView, RunRow, RunView
+from migration_runs.selectors.phase_views import PhaseView
+from migration_runs.selectors.run_views import RunRow, RunView
+from migration_runs.selectors.trail_views import LogLineView
 from migration_runs.services.adjusting import Setting
 
 WIDTH = 110

@@ -8,7 +8,7 @@ from migration_runs import phases
 from migration_runs.models import Run, SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
-from migration_runs.selectors.views import SignOffView
+from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.services.offer import Action
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from migration_runs.models import DueCheck, MonitoringWindow, Run
 from migration_runs.runbook.plan import Plan
-from migration_runs.selectors.views import CheckView, RoundView, WindowView
+from migration_runs.selectors.window_views import CheckView, RoundView, WindowView
 from migration_runs.services.window import WHOLE
 
 # The worst verdict of a round is what its tile shows.

@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from migration_runs.models import Run
-from migration_runs.selectors.views import (
-    NextStep,
-    PhaseView,
-    SignOffView,
-    StepView,
-    WindowView,
-)
+from migration_runs.selectors.gate_views import SignOffView
+from migration_runs.selectors.phase_views import PhaseView, StepView
+from migration_runs.selectors.run_views import NextStep
+from migration_runs.selectors.window_views import WindowView
 from migration_runs.services.offer import Action
 
 STOPPING_VERBS = ("send_back", "pause", "pause_now")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migration_runs.runbook.base import SqlFile
 from migration_runs.runbook.steps import AssertStep, ConfirmStep, Step
-from migration_runs.selectors.views import SqlView
+from migration_runs.selectors.phase_views import SqlView
 
 
 def sql_files(step: Step) -> tuple[SqlView, ...]:

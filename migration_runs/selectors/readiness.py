@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.runbook.plan import Plan
-from migration_runs.selectors.views import ReadinessView
+from migration_runs.selectors.gate_views import ReadinessView
 from migration_runs.services import people, readiness
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation

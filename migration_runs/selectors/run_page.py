@@ -18,12 +18,15 @@ from migration_runs.phases import Role
 from migration_runs.runbook.plan import PhasePlan, Plan
 from migration_runs.runbook.steps import ConfirmStep, Step
 from migration_runs.selectors import next_step, trail
+from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
+from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
+from migration_runs.selectors.run_views import RunView
+from migration_runs.selectors.trail_views import LogLineView
 from migration_runs.selectors.verifications import verification_of
-from migration_runs.selectors.views import LogLineView, PhaseView, RunView, SignOffView, StepView
 from migration_runs.selectors.workers import hands_of
 from migration_runs.services import actions, adjusting, confirmations, fleet, people
 from migration_runs.services.offer import Action

@@ -7,7 +7,7 @@ from collections import defaultdict
 from migration_runs import phases
 from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.selectors.run_page import BUSY
-from migration_runs.selectors.views import RunRow
+from migration_runs.selectors.run_views import RunRow
 from migration_runs.selectors.workers import hands_of, lost_in_words
 from migration_runs.services import clock, fleet
 from migration_runs.states import PHASE_WORKING, RUN_FINAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from migration_runs.models import AuditEvent, Run
-from migration_runs.selectors.views import EventView
+from migration_runs.selectors.trail_views import EventView
 
 
 def latest_events(run: Run, count: int) -> tuple[EventView, ...]:

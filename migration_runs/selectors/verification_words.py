@@ -7,8 +7,9 @@ from datetime import datetime
 
 from migration_runs.models import Run
 from migration_runs.runbook.plan import Plan
+from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.verification_views import ResultView, VerificationView
-from migration_runs.selectors.views import PhaseView, WindowView
+from migration_runs.selectors.window_views import WindowView
 
 MONITORING = 8
 BEFORE_IT = frozenset({"pending", "ready"})

@@ -15,8 +15,10 @@ from migration_runs.models import Run, VerificationPass, VerificationReport
 from migration_runs.runbook.data_rules import Rule
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors import verification_rows, verification_words
+from migration_runs.selectors.phase_views import PhaseView
+from migration_runs.selectors.trail_views import EventView
 from migration_runs.selectors.verification_views import PassView, ResultView, RuleView, VerificationView
-from migration_runs.selectors.views import EventView, PhaseView, WindowView
+from migration_runs.selectors.window_views import WindowView
 from migration_runs.services import readiness, verification, verification_schedule
 
 FULL, TOUCHED = VerificationReport.Kind.FULL, VerificationReport.Kind.TOUCHED

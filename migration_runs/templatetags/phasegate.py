@@ -17,8 +17,9 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
+from migration_runs.selectors.phase_views import PhaseView
+from migration_runs.selectors.run_views import RunRow, RunView
 from migration_runs.selectors.runs_list import open_runs
-from migration_runs.selectors.views import PhaseView, RunRow, RunView
 from migration_runs.services.offer import Action
 
 register = template.Library()

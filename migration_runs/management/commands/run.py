@@ -22,8 +22,8 @@ from migration_runs.models import Run
 from migration_runs.phases import PHASES, Role
 from migration_runs.selectors import rollback
 from migration_runs.selectors.run_page import log_lines, run_view
+from migration_runs.selectors.run_views import RunView
 from migration_runs.selectors.runs_list import run_rows
-from migration_runs.selectors.views import RunView
 from migration_runs.services import confirmations, plans, readiness
 from migration_runs.services.offer import Action
 

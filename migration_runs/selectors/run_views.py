@@ -1,0 +1,118 @@
+"""What pages show of a whole run: the line in a list, and everything on the run page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from migration_runs.engine.outcome import DualWriteStatus
+from migration_runs.selectors.gate_views import ReadinessView, SignOffView
+from migration_runs.selectors.phase_views import PhaseView
+from migration_runs.selectors.trail_views import EventView, LogLineView
+from migration_runs.selectors.verification_views import VerificationView
+from migration_runs.selectors.window_views import WindowView
+from migration_runs.services.adjusting import Setting
+from migration_runs.services.offer import Action
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """The one thing to do now: for whom, what, and which actions are beside it.
+
+    ``tone`` is run, ok, warn or bad.
+    """
+
+    tone: str
+    kicker: str
+    headline: str
+    text: str
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in a list. ``trouble`` says that the worker of its phase is lost, or that there is none at all;
+    its figures are then as last told.
+    """
+
+    id: int
+    name: str
+    title: str
+    target: str
+    digest: str
+    state: str
+    phase_number: int | None
+    phase_title: str
+    phase_state: str
+    done: int | None
+    total: int | None
+    unit: str
+    trouble: str
+    phases_done: int
+    author: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    hold_reason: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything on the run page. ``rows_copied`` is what copy steps have reported so far."""
+
+    id: int
+    name: str
+    title: str
+    summary: str
+    target: str
+    digest: str
+    data_decision: str
+    clock_speed: float
+    window_hours: float
+    min_open_checks: int
+    source_table: str
+    target_table: str
+    state: str
+    author: str
+    created_at: datetime
+    started_at: datetime | None
+    started_by: str
+    finished_at: datetime | None
+    hold_reason: str
+    held_by: str
+    seal_after: datetime | None
+    next: NextStep
+    actions: tuple[Action, ...]
+    phases: tuple[PhaseView, ...]
+    current: PhaseView
+    sign_offs: tuple[SignOffView, ...]
+    window: WindowView | None
+    past_windows: tuple[WindowView, ...]
+    readiness: tuple[ReadinessView, ...]
+    rows_copied: int
+    verification: VerificationView
+    events: tuple[EventView, ...]
+    log: tuple[LogLineView, ...]
+    assignments: dict[str, str]
+    dual_write: DualWriteStatus | None = None
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def adjust(self) -> Action | None:
+        """Adjusting the copy, while it is at work or to come."""
+        return self.action("adjust")
+
+    @property
+    def verify(self) -> Action | None:
+        """Asking for a comparison of source and target, where there can be one."""
+        return self.action("verify")
+
+    @property
+    def steps_applied(self) -> int:
+        """Steps that are done and have something to undo."""
+        steps = (step for phase in self.phases for step in phase.steps)
+        return sum(step.state == "done" and not step.undo.startswith("none needed") for step in steps)
+
+    def action(self, verb: str) -> Action | None:
+        """The action with this verb, if it makes sense in this state at all."""
+        return next((action for action in self.actions if action.verb == verb), None)
