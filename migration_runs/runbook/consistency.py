@@ -107,13 +107,8 @@ def _copying(copying: CopySettings) -> Iterator[Fault]:
                 (*place, name),
                 f"{name} must not be below {LEAST.get(name, 0):g}: the copy would stand still",
             )
-    for name in ("replication_lag_s", "lock_waiters", "active_sessions", "load"):
-        limit, critical = copying.value(f"max_{name}"), copying.value(f"critical_{name}")
-        if limit is not None and critical is not None and critical < limit:
-            yield (
-                (*place, f"critical_{name}"),
-                f"critical_{name} is below max_{name}: the copy would pause before it waits",
-            )
+    for limit, critical in copying.upside_down:
+        yield (*place, critical), f"{critical} is below {limit}: the copy would pause before it waits"
     judged = copying.max_load is not None or copying.critical_load is not None
     if judged != (copying.load_sql is not None):
         yield place, "load_sql goes with max_load or critical_load: one without the other says nothing"

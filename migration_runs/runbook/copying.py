@@ -60,6 +60,13 @@ LEAST: dict[str, Number] = {"target_ms": 1, "live_target_ms": 1, "workers": 1, "
 """Below these a value would stop the copy for good; every other may be 0."""
 
 
+WAITS_AND_HOLDS = tuple(
+    (f"max_{load}", f"critical_{load}")
+    for load in ("replication_lag_s", "lock_waiters", "active_sessions", "load")
+)
+"""Pairs of the limit at which the copy waits, and the one at which it holds the run."""
+
+
 class Bounds(Frozen):
     """Between which values a person may move a number during the run; both ends are allowed."""
 
@@ -141,6 +148,17 @@ class CopySettings(Frozen):
             raise KeyError(name)
         found: Number | None = getattr(self, name)
         return found
+
+    @property
+    def upside_down(self) -> tuple[tuple[str, str], ...]:
+        """Of ``WAITS_AND_HOLDS`` those that would hold the run before the copy waits."""
+        return tuple(
+            (limit, critical)
+            for limit, critical in WAITS_AND_HOLDS
+            if (waits := self.value(limit)) is not None
+            and (holds := self.value(critical)) is not None
+            and holds < waits
+        )
 
     def allows(self, name: str, value: Number) -> bool:
         """Whether a live run may have ``value`` there: inside the signed bounds, and whole where it

@@ -114,7 +114,7 @@ def adjust(
     """Set values by name; all of them or none. Workers follow between two chunks.
 
     Raises NotAllowed, IllegalMove, or Refused for a value that is fixed, no number, or outside its signed
-    bounds, and without a comment.
+    bounds, for a critical load below the one at which the copy waits, and without a comment.
     """
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
@@ -125,6 +125,11 @@ def adjust(
         raise Refused(f"Say what: one of {', '.join(signed.adjustable)}, with its new value.", rule="adjust")
     wanted = {name: _number(signed, name, text) for name, text in values.items()}
     before = signed.adjusted(current(run_id))
+    for limit, critical in before.adjusted(wanted).upside_down:
+        raise Refused(
+            f"{critical} would be below {limit}: the copy would hold the run before it waits. Move both.",
+            rule="adjust",
+        )
     for name, value in wanted.items():
         bounds = signed.adjustable[name]
         Adjustment.objects.create(run=at.run, name=name, value=value, person=person, comment=comment.strip())

@@ -103,7 +103,8 @@ def deploy(stage: Stage, grip: Grip) -> Cure:
     if stage.web is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             stage.web.wait(DEPLOY_PATIENCE_S)
-        os.killpg(stage.web.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # mostly it is gone by now, with all its workers
+            os.killpg(stage.web.pid, signal.SIGKILL)
         stage.start_web()
     return Cure(nothing)
 

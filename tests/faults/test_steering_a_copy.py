@@ -132,7 +132,7 @@ def test_the_command_line_moves_a_limit_of_a_copy_that_waits_inside_what_was_sig
     wanted = {"name": "max_load", "from": 5.0, "to": 40.0, "min": 1.0, "max": 50.0}
     assert wanted.items() <= event.detail.items()
     assert event.detail["comment"] == "the queue may grow tonight"
-    assert any("max_load is 40.0 from here on (was 5.0)" in line for line in log_of(phase))
+    assert any("max_load is 40 from here on (was 5)" in line for line in log_of(phase))
     late = cli(Role.DBA, *adjust, "max_load=5")
     assert late.returncode == 1
     assert "nothing to adjust" in late.stderr

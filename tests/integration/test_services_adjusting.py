@@ -103,6 +103,20 @@ def test_what_was_not_signed_is_refused_whole(scene: Scene, values: dict[str, st
     assert not Adjustment.objects.exists()
 
 
+def test_the_copy_waits_before_it_holds_the_run() -> None:
+    """Both values lie inside their own bounds; together they would never let the copy wait."""
+    both = {**COPYING, "critical_active_sessions": {"value": 60, "min": 20, "max": 100}}
+    scene = Scene.approved(control_plan(PLAN, copying=both))
+    adjust(scene, max_active_sessions="60")
+    refused = pytest.raises(Refused, match="critical_active_sessions would be below max_active_sessions")
+    with refused:
+        adjust(scene, critical_active_sessions="59")
+    with refused:
+        adjust(scene, max_active_sessions="61")
+    adjust(scene, max_active_sessions="30", critical_active_sessions="59")
+    assert adjusting.current(scene.run_id) == {"max_active_sessions": 30, "critical_active_sessions": 59}
+
+
 def test_a_reason_is_asked_for(scene: Scene) -> None:
     with pytest.raises(Refused, match="Say why"):
         adjust(scene, comment="  ", workers="1")

@@ -41,7 +41,7 @@ class LiveSettings:
         for name in self._signed.adjustable:
             was, now = before.value(name), self._now.value(name)
             if was != now:
-                self._reporter.log("info", f"{name} is {now} from here on (was {was})", step=self._step)
+                self._reporter.log("info", f"{name} is {now:g} from here on (was {was:g})", step=self._step)
 
     def _ask_for_hands(self) -> None:
         """Extra workers beyond those asked for already. Those that are too many leave by themselves."""
