@@ -97,8 +97,8 @@ def test_the_page_follows_a_worker_without_a_reload(
     page: Page, panel_url: str, processes: Processes, target: TargetUrls
 ) -> None:
     tables.make_tables(target.runner_url)
-    processes.start_worker()
     scene = Scene.at_phase(2, control_plan())
+    processes.start_worker()  # now, since it would take phases away from a scene that is still being built
     log_in(page, panel_url, Role.DBA)
     page.goto(f"{panel_url}{url('change', scene.run_id)}")
     page.get_by_role("button", name="Start phase 2").dblclick()  # acts once

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine.move import copier, copy_plan, verification
+from migration_runs.engine import ledger
+from migration_runs.engine.move import copier, copy_plan, run_tables, verification
 from migration_runs.engine.outcome import Verification
 from tests.integration import jobs, worlds
 from tests.integration.worlds import World
@@ -30,7 +31,10 @@ def orders(target: TargetUrls) -> World:
 
 
 def copy(world: World) -> None:
+    """All of history. Of dual-write only the lists: no trigger repairs what a test damages."""
     with world.runner() as conn:
+        with ledger.fenced(conn, world.job):
+            run_tables.create(conn, world.shape())
         copy_plan.plan_ranges(conn, world.job, world.shape())
     copier.work(world.job, jobs.Heard())
 
