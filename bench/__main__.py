@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import machine, measuring, report, world
@@ -24,8 +24,8 @@ def run(
     growth: int | None = None,
     only: Sequence[str] = (),
     repetitions: int = 3,
-) -> tuple[list[measuring.Result], dict[str, object]]:
-    """Measure on a running cluster; the lines, and the facts of the machine.
+) -> Iterator[measuring.Result]:
+    """Measure on a running cluster, line after line.
 
     Raises UnlikeError where the two ways of a line did not do the same work.
     """
@@ -33,15 +33,15 @@ def run(
     def chosen(line: Line) -> bool:
         return not only or any(line.chosen_by(word) for word in only)
 
-    facts = machine.facts(cluster.superuser_dsn())
     _tell(f"filling tables with {rows:,} rows")
     made = world.make(cluster, rows=rows, growth=growth)
-    results = list(measuring.measure(CASES, made, chosen=chosen, repetitions=repetitions, tell=_tell))
-    return results, facts
+    yield from measuring.measure(CASES, made, chosen=chosen, repetitions=repetitions, tell=_tell)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when all was measured, whatever the figures; 1 when a comparison was none; 2 for wrong arguments."""
+    """0 when all was measured, whatever the figures; 1 when a comparison was none; 2 for wrong arguments; 130
+    when it was interrupted. What was measured until then is in the file in each case.
+    """
     given = _parser().parse_args(arguments)
     only = [word.strip() for word in given.only.split(",") if word.strip()]
     if given.rows < FEWEST_ROWS or given.repetitions < 1 or not (given.growth or FEWEST_ROWS) >= FEWEST_ROWS:
@@ -51,32 +51,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _misused(f"no such figure: {', '.join(lost)} (known: {', '.join(line.id for line in known)})")
     data_dir = Path(tempfile.mkdtemp(prefix="phasegate-bench-"))
     data_dir.chmod(0o711)  # as root the server runs as another user, who passes through
+    before = report.load(given.output) if given.merge else []
+    results: list[measuring.Result] = []
     try:
         with embedded.Cluster(data_dir, fsync=True) as cluster:
-            results, facts = run(
-                cluster,
-                rows=given.rows,
-                growth=given.growth,
-                only=only,
-                repetitions=given.repetitions,
-            )
+            facts = machine.facts(cluster.superuser_dsn())
+            for result in run(
+                cluster, rows=given.rows, growth=given.growth, only=only, repetitions=given.repetitions
+            ):
+                results.append(result)
+                content = report.as_json(results, machine=facts, rows=given.rows)
+                report.write(given.output, report.merged(content, before, order=[line.id for line in known]))
     except UnlikeError as error:
-        sys.stderr.write(f"not comparable: {error}\n")
+        sys.stderr.write(f"not comparable: {error}\n{_kept(results, given.output)}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; {_kept(results, given.output)}\n")
+        return 130
     finally:
         embedded.forget(data_dir)
     title = f"{given.rows:,} rows, medians of {given.repetitions}; ratio = ours / baseline, below 1 is better"
     report.console().print(report.table(results, title=title))
-    content = report.as_json(results, machine=facts, rows=given.rows)
-    if given.merge:
-        content = report.merged(content, given.output, order=[line.id for line in known])
-    report.write(given.output, content)
     return 0
+
+
+def _kept(results: Sequence[measuring.Result], output: Path) -> str:
+    """What became of the lines that were measured, and how to go on."""
+    if not results:
+        return "nothing was measured yet"
+    return f"{len(results)} lines are in {output}; measure the others with --only IDS --merge"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000, help="rows of history (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of history (default: %(default)s)")
     parser.add_argument("--growth", type=int, help="rows of what is measured in two sizes (default: not)")
     parser.add_argument("--only", default="", help="figures by id, by commas: P1,P6.insert")
     parser.add_argument(

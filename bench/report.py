@@ -64,12 +64,21 @@ def as_json(results: Sequence[Result], *, machine: Mapping[str, Any], rows: int)
     }
 
 
-def merged(new: Mapping[str, Any], path: Path, *, order: Sequence[str]) -> dict[str, Any]:
-    """``new`` with the lines that ``path`` has beside, each with its own ``rows``; ``order`` is of ids.
+def load(path: Path) -> list[dict[str, Any]]:
+    """The lines that a file has; none where there is no file."""
+    if not path.exists():
+        return []
+    lines: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    return lines
+
+
+def merged(
+    new: Mapping[str, Any], old: Sequence[Mapping[str, Any]], *, order: Sequence[str]
+) -> dict[str, Any]:
+    """``new`` with the lines of ``old`` beside, each with its own ``rows``; ``order`` is of ids.
 
     Lines that ``order`` does not know are of an older version and go.
     """
-    old = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
     by_id = {line["id"]: line for line in [*old, *new["results"]]}
     return {**new, "results": [by_id[key] for key in order if key in by_id]}
 

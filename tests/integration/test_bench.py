@@ -284,6 +284,22 @@ def test_the_program_writes_the_table_and_the_file(
     assert [line["id"] for line in content["results"]] == ["P5.counts"]
 
 
+def test_what_was_measured_before_an_interruption_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = measuring.Result(Line("P5.counts", "", "", None), 1.0, 2.0, (1.0,), (2.0,))
+
+    def interrupted(*_: object, **__: object) -> Iterator[measuring.Result]:
+        yield counts
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measuring, "measure", interrupted)
+    output = tmp_path / "results.json"
+    assert program.main(["--rows", str(ROWS), "--output", str(output)]) == 130
+    assert f"1 lines are in {output}" in capsys.readouterr().err
+    assert [line["id"] for line in report.load(output)] == ["P5.counts"]
+
+
 def test_lines_measured_before_stay_when_told_so(tmp_path: Path) -> None:
     def found(*ids: str, rows: int) -> dict[str, Any]:
         return report.as_json(
@@ -294,7 +310,7 @@ def test_lines_measured_before_stay_when_told_so(tmp_path: Path) -> None:
 
     output = tmp_path / "results.json"
     report.write(output, found("P8", "P1", "gone", rows=10))
-    merged = report.merged(found("P2", "P1", rows=20), output, order=["P1", "P2", "P8"])
+    merged = report.merged(found("P2", "P1", rows=20), report.load(output), order=["P1", "P2", "P8"])
     assert [(line["id"], line["rows"]) for line in merged["results"]] == [("P1", 20), ("P2", 20), ("P8", 10)]
 
 
