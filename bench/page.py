@@ -74,7 +74,7 @@ def _row(line: Mapping[str, Any]) -> str:
     target = line["target"]
     cells = (
         f"`{line['id']}`",
-        line["against"],
+        line["against"].replace("|", r"\|"),
         f"{line['rows']:,}",
         report.amount(line["ours"], line["unit"]),
         report.amount(line["baseline"], line["unit"]),
