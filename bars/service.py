@@ -79,7 +79,7 @@ def restart_process() -> None:
     """Replace this process by a fresh one with the same command line: new code is loaded, the pid stays."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
 
 class Service:
