@@ -152,7 +152,10 @@ class Run:
     job: Job
 
     def apply(self, key: str, *, phase: int = BACKFILL) -> StepResult:
-        """Apply one step by the engine's own step kind, and wait for the workers that it asked for."""
+        """Apply one step by the engine's own step kind, and wait for the workers that it asked for.
+
+        The end is the ledger's mark: that commit waits for the disk, which those of the chunks do not.
+        """
         job = replace(self.job, phase=phase)
         step = next(one for one in job.plan.runbook.phase(phase).steps if one.key == key)
         reporter = Quiet(job)
@@ -166,6 +169,8 @@ class Run:
             )
         )
         reporter.join()
+        with connection.connect_job(job) as conn, ledger.fenced(conn, job):
+            ledger.mark_applied(conn, job, phase=phase, step_key=key)
         return result
 
     def shape(self) -> Shape:

@@ -100,7 +100,7 @@ class CopySettings(Frozen):
     min_rows: int = Field(default=100, ge=1)
     max_rows: int = Field(default=200_000, ge=1)
     target_ms: int = 500
-    live_target_ms: int = 25
+    live_target_ms: int = 50
     workers: int = 1
     max_replication_lag_s: float = 5.0
     max_slot_mb: float = 10_240.0

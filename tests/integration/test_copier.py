@@ -12,7 +12,7 @@ import pytest
 
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import ledger
-from migration_runs.engine.move import chunks, copier, copy_plan
+from migration_runs.engine.move import chunks, copier, copy_plan, live_writes
 from migration_runs.exceptions import Fenced, StepFailed, StopRequested
 from tests.integration import copy_worker, jobs, worlds
 from tests.integration.moving import SLEEPING, app, minute, rows, slow, verify, wait_for
@@ -22,7 +22,9 @@ from tests.integration.worlds import World
 @pytest.fixture
 def dxy(target: TargetUrls) -> World:
     """2000 minutes of DXY, 40 of them withdrawn; chunks of 100 rows."""
-    world = jobs.migrating(worlds.dxy_like(target), initial_rows=100, min_rows=10, max_rows=100)
+    world = jobs.migrating(
+        worlds.dxy_like(target), initial_rows=100, min_rows=10, max_rows=100, live_target_ms=500
+    )
     jobs.fill_dxy(world, 2000)
     return world
 
@@ -267,7 +269,19 @@ def lively(world: World) -> World:
     )
 
 
-def test_chunks_are_small_while_the_application_changes_rows(dxy: World) -> None:
+def test_the_first_chunks_are_small_since_nothing_is_known_yet(dxy: World) -> None:
+    world = lively(dxy)
+    forward(world)
+    plan(world)
+    copier.work(world.job, jobs.Heard())
+    assert sizes(world)[0] == 10
+    assert verify(world).clean
+
+
+def test_chunks_are_small_while_the_application_changes_rows(
+    dxy: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_writes, "ASSUMED_S", 0.0)
     world = lively(dxy)
     forward(world)
     plan(world)
@@ -284,7 +298,8 @@ def test_chunks_are_small_while_the_application_changes_rows(dxy: World) -> None
     assert verify(world).clean
 
 
-def test_a_change_now_and_then_leaves_chunks_as_they_are(dxy: World) -> None:
+def test_a_change_now_and_then_leaves_chunks_as_they_are(dxy: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_writes, "ASSUMED_S", 0.0)
     world = lively(dxy)
     forward(world)
     plan(world)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migration_runs.engine.move.live_writes import HOLD_S, LiveWrites
+from migration_runs.engine.move.live_writes import ASSUMED_S, HOLD_S, LiveWrites
 
 
 class Clock:
@@ -14,9 +14,26 @@ class Clock:
         return self.now
 
 
-def test_many_changed_rows_a_second_are_seen_before_the_second_is_over() -> None:
+def begun() -> tuple[Clock, LiveWrites]:
+    """A worker that has been at it for long enough to know."""
     clock = Clock()
     writes = LiveWrites(clock)
+    clock.now += ASSUMED_S
+    return clock, writes
+
+
+def test_a_worker_that_begins_takes_live_writes_for_granted() -> None:
+    clock = Clock()
+    writes = LiveWrites(clock)
+    assert writes.many
+    writes.noted(500)
+    clock.now += ASSUMED_S
+    writes.noted(500)
+    assert not writes.many
+
+
+def test_many_changed_rows_a_second_are_seen_before_the_second_is_over() -> None:
+    clock, writes = begun()
     writes.noted(500)
     assert not writes.many
     clock.now += 0.1
@@ -25,8 +42,7 @@ def test_many_changed_rows_a_second_are_seen_before_the_second_is_over() -> None
 
 
 def test_a_row_now_and_then_is_not_many_however_short_chunks_are() -> None:
-    clock = Clock()
-    writes = LiveWrites(clock)
+    clock, writes = begun()
     for look in range(400):
         writes.noted(look // 8)  # five rows a second
         assert not writes.many
@@ -34,8 +50,7 @@ def test_a_row_now_and_then_is_not_many_however_short_chunks_are() -> None:
 
 
 def test_a_long_chunk_has_to_see_more() -> None:
-    clock = Clock()
-    writes = LiveWrites(clock)
+    clock, writes = begun()
     writes.noted(0)
     clock.now += 10
     writes.noted(60)
@@ -46,8 +61,7 @@ def test_a_long_chunk_has_to_see_more() -> None:
 
 
 def test_a_sign_is_believed_for_a_while_and_then_no_more() -> None:
-    clock = Clock()
-    writes = LiveWrites(clock)
+    clock, writes = begun()
     writes.collided()
     assert writes.many
     clock.now += HOLD_S / 2

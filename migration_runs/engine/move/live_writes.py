@@ -19,6 +19,9 @@ OVER_S = 1.0
 HOLD_S = 5.0
 """How long a sign of live writes is believed: short chunks see few signs."""
 
+ASSUMED_S = 2 * OVER_S
+"""How long writes are taken for granted by a worker that begins: the first chunk cannot know."""
+
 
 class LiveWrites:
     """Remembers signs of live writes. ``clock`` gives seconds that only grow."""
@@ -26,7 +29,7 @@ class LiveWrites:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._mark: tuple[float, int] | None = None
-        self._sign_at = float("-inf")
+        self._sign_at = clock() - HOLD_S + ASSUMED_S
 
     def noted(self, number: int) -> None:
         """Forward has noted ``number`` keys since ever. A burst counts as if it had taken a second."""
@@ -46,5 +49,5 @@ class LiveWrites:
 
     @property
     def many(self) -> bool:
-        """Whether there was a sign lately."""
+        """Whether there was a sign lately, or too little time to see one."""
         return self._clock() - self._sign_at < HOLD_S
