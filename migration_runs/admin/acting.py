@@ -22,7 +22,7 @@ from migration_runs.selectors import rollback
 from migration_runs.selectors.gates import required
 from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
-from migration_runs.services import confirmations, people, plans, readiness, step_up
+from migration_runs.services import confirmations, gates, people, plans, readiness, step_up
 from migration_runs.services.plan_store import plan_of
 from migration_runs.services.step_up import StepUp
 
@@ -53,6 +53,7 @@ def act(request: HttpRequest, run_id: int, verb_name: str) -> HttpResponse:
         password=wants_password,
         values=run.settings if verb.values else (),
         password_needed=not refusing,  # refusing is always the safe side
+        read=verb_name == "sign" and request.GET.get("gate") == gates.PLAN,
         initial={"digest": run.digest},
     )
     if request.method == "POST" and form.is_valid():

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from migration_runs.phases import Role
 from migration_runs.runbook import registry
-from migration_runs.services import people
+from migration_runs.services import lessons, people
 from migration_runs.services.adjusting import Setting
 
 TEXT_LENGTH = 2000
@@ -20,7 +20,9 @@ VALUE = "value_"
 
 
 class ActionForm(forms.Form):
-    """A comment, the run's name, the password, values to set: whichever of them an action asks for."""
+    """A comment, the run's name, the password, values to set, a word that something was read: whichever of
+    them an action asks for.
+    """
 
     digest = forms.CharField(widget=forms.HiddenInput, required=False)
 
@@ -31,6 +33,7 @@ class ActionForm(forms.Form):
         name: bool = False,
         password: bool = False,
         password_needed: bool = True,
+        read: bool = False,
         values: Sequence[Setting] = (),
         **kwargs: Any,
     ) -> None:
@@ -54,6 +57,14 @@ class ActionForm(forms.Form):
                 required=False,
                 max_length=TEXT_LENGTH,
                 help_text="Kept on the audit trail.",
+            )
+        if read:
+            self.fields["read"] = forms.BooleanField(
+                label="I have read the steps without an undo and the data decision",
+                required=password_needed,
+                error_messages={
+                    "required": "Say that you have read what cannot be undone, or send the plan back."
+                },
             )
         if name:
             self.fields["typed_name"] = forms.CharField(
@@ -83,6 +94,18 @@ class EvidenceForm(forms.Form):
     """What a person says to show that something was done."""
 
     evidence = forms.CharField(required=False, max_length=TEXT_LENGTH)
+
+
+class LessonForm(forms.Form):
+    """What a person learned from a run."""
+
+    text = forms.CharField(
+        label="What was learned",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=lessons.LONGEST,
+        error_messages={"required": "Write the lesson first: there is no text in it."},
+        help_text="Under your name, for whoever plans the next run. It cannot be changed afterwards.",
+    )
 
 
 class NewRunForm(forms.Form):

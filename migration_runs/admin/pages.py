@@ -17,7 +17,6 @@ from migration_runs.models import LogLine, Run
 from migration_runs.selectors import trail
 from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
-from migration_runs.services.plan_store import plan_of
 
 GROUPS = (("approvers", "Approvers"), ("day_before", "Day before"), ("day_of", "Day of"), ("after", "After"))
 RUN_STATES_IN_FRONT = frozenset(
@@ -81,20 +80,6 @@ def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
     """The live part of the run page."""
     run = run_view(run_id, person=reader(request))
     return render(request, "migration_runs/_live.html", context(request, run, tab="run"))
-
-
-@require_GET
-@for_readers
-def plan_page(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Everything that is signed, on one page."""
-    run = run_view(run_id, person=reader(request))
-    runbook = plan_of(run.digest).runbook
-    no_undo = [step for phase in run.phases for step in phase.steps if step.undo.startswith("none needed: ")]
-    more = {
-        "tab": "plan", "page_title": "Plan", "texts": runbook.texts, "scope": runbook.move.scope.items(),
-        "key": runbook.move.key, "no_undo": no_undo,
-    }  # fmt: skip
-    return render(request, "migration_runs/plan.html", context(request, run, **more))
 
 
 @require_GET

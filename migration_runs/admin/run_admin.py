@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from migration_runs.admin import acting, pages
+from migration_runs.admin import acting, document_pages, pages, review_page
 from migration_runs.admin.acting import may_write
 from migration_runs.admin.records import ReadOnlyAdmin
 from migration_runs.models import Run
@@ -49,10 +49,14 @@ class RunAdmin(ReadOnlyAdmin):
             at("add/", acting.new_run, "add"),
             at("<int:run_id>/change/", pages.run_page, "change"),
             at("<int:run_id>/live/", pages.run_live, "live"),
-            at("<int:run_id>/plan/", pages.plan_page, "plan"),
+            at("<int:run_id>/plan/", review_page.plan_page, "plan"),
             at("<int:run_id>/monitoring/", pages.monitoring_page, "monitoring"),
             at("<int:run_id>/monitoring/live/", pages.monitoring_live, "monitoring_live"),
             at("<int:run_id>/readiness/", pages.readiness_page, "readiness"),
+            at("<int:run_id>/documents/", document_pages.document_list, "documents"),
+            at("<int:run_id>/documents/lesson/", document_pages.write_lesson, "lesson"),
+            at("<int:run_id>/documents/<slug:key>/", document_pages.document_page, "document"),
+            at("<int:run_id>/documents/<slug:key>.md", document_pages.document_markdown, "document_markdown"),
             at("<int:run_id>/audit/", pages.audit_page, "audit"),
             at("<int:run_id>/log/", pages.log_download, "log"),
             at("<int:run_id>/rollback/", acting.rollback_page, "rollback"),

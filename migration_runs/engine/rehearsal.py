@@ -64,6 +64,8 @@ class Rehearsal:
             if phase.number == COPIED:
                 for rule in self.plan.runbook.rules:
                     self._guard(f"rule {rule.key}", functools.partial(self._rule, rule))
+                for query in self.plan.runbook.queries:
+                    self._guard(f"query '{query.title}'", functools.partial(self._read, query.sql))
         for undoing in reversed(self.undoings):
             self._guard(f"undoing {undoing.place}", undoing.work)
         return self.files

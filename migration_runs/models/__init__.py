@@ -6,6 +6,7 @@ from migration_runs.models.audit_event import AuditEvent
 from migration_runs.models.confirmation import Confirmation
 from migration_runs.models.due_check import DueCheck
 from migration_runs.models.fleet_pulse import FleetPulse
+from migration_runs.models.lesson import Lesson
 from migration_runs.models.log_line import LogLine
 from migration_runs.models.monitoring_window import MonitoringWindow
 from migration_runs.models.phase_run import PhaseRun
@@ -25,6 +26,7 @@ __all__ = [
     "Confirmation",
     "DueCheck",
     "FleetPulse",
+    "Lesson",
     "LogLine",
     "MonitoringWindow",
     "PhaseRun",

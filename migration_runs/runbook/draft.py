@@ -79,6 +79,8 @@ class _Reader:
             self._files(check, ("checks", number), _CHECK_FILES)
         for number, rule in self._tables("rules"):
             self._files(rule, ("rules", number), ("sql",))
+        for number, query in self._tables("queries"):
+            self._files(query, ("queries", number), ("sql",))
         for number, phase in self._tables("phases"):
             self._phase(phase, number)
         self._phase_order()

@@ -20,7 +20,7 @@ from migration_runs.runbook.data_rules import Rule
 from migration_runs.runbook.monitoring import Check, Window
 from migration_runs.runbook.move import Move
 from migration_runs.runbook.steps import Step, StepBase
-from migration_runs.runbook.texts import ReadinessItem, Texts
+from migration_runs.runbook.texts import CriticalQuery, ReadinessItem, Texts
 
 
 class PhasePlan(Frozen):
@@ -66,6 +66,7 @@ class Runbook(Frozen):
     window: Window = Field(default_factory=Window)
     checks: tuple[Check, ...] = ()
     rules: tuple[Rule, ...] = ()
+    queries: tuple[CriticalQuery, ...] = ()
     readiness: tuple[ReadinessItem, ...] = ()
     texts: Texts = Field(default_factory=Texts)
     phases: tuple[PhasePlan, ...] = Field(min_length=9, max_length=9)

@@ -114,3 +114,10 @@ def _timeout_finding(name: str, line: int, value: str) -> Finding | None:
                 name, line, "the lock timeout must be above 0 and shorter than the statement timeout"
             )
     return None
+
+
+def without_header(text: str) -> str:
+    """The statements alone: what a person copies."""
+    lines = text.splitlines()
+    first = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    return "\n".join(lines[first:]).strip()

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from migration_runs.phases import Role
-from migration_runs.runbook.base import Frozen
+from migration_runs.runbook.base import Frozen, SqlFile
 
 
 class Decision(Frozen):
@@ -38,6 +38,21 @@ class Question(Frozen):
 
     question: str
     answer: str
+
+
+class Trouble(Frozen):
+    """Something that people may see during the run, why it may be, and what to do."""
+
+    symptom: str
+    cause: str
+    remedy: str
+
+
+class CriticalQuery(Frozen):
+    """A query for the quick-reference card, to be run by hand: it has no parameters and only reads."""
+
+    title: str
+    sql: SqlFile
 
 
 class Contact(Frozen):
@@ -87,6 +102,7 @@ class Texts(Frozen):
     feedback: tuple[Feedback, ...] = ()
     risks: tuple[Risk, ...] = ()
     faq: tuple[Question, ...] = ()
+    troubleshooting: tuple[Trouble, ...] = ()
     contacts: tuple[Contact, ...] = ()
     criteria: tuple[Criterion, ...] = ()
     comparisons: tuple[Comparison, ...] = ()

@@ -12,11 +12,21 @@ from migration_runs.runbook.steps import AssertStep, SnapshotStep, SqlStep, Step
 from migration_runs.runbook.toml_lines import Path
 
 Purpose = Literal[
-    "clock", "load", "check", "rule", "assert", "repair", "repair_check", "snapshot", "execute", "undo"
+    "clock",
+    "load",
+    "check",
+    "rule",
+    "query",
+    "assert",
+    "repair",
+    "repair_check",
+    "snapshot",
+    "execute",
+    "undo",
 ]
 
 READING: frozenset[Purpose] = frozenset(
-    {"clock", "load", "check", "rule", "assert", "repair_check", "snapshot"}
+    {"clock", "load", "check", "rule", "query", "assert", "repair_check", "snapshot"}
 )
 """Purposes for which a file is one query that changes nothing."""
 
@@ -35,7 +45,9 @@ class Use:
 
 
 def of(runbook: Runbook) -> Iterator[Use]:
-    """Every use, in the order of the runbook: clock, load query, checks, rules, the steps of each phase."""
+    """Every use, in the order of the runbook: clock, load query, checks, rules, critical queries, the steps
+    of each phase.
+    """
     if runbook.clock is not None:
         yield Use(runbook.clock, "clock", ("clock",))
     load = runbook.move.copying.load_sql
@@ -47,6 +59,8 @@ def of(runbook: Runbook) -> Iterator[Use]:
                 yield Use(file, "check", ("checks", number, key))
     for number, rule in enumerate(runbook.rules):
         yield Use(rule.sql, "rule", ("rules", number, "sql"))
+    for number, query in enumerate(runbook.queries):
+        yield Use(query.sql, "query", ("queries", number, "sql"))
     for number, phase in enumerate(runbook.phases):
         for position, step in enumerate(phase.steps):
             place: Path = ("phases", number, "steps", position)

@@ -17,7 +17,7 @@ from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import PhasePlan, Plan
 from migration_runs.runbook.steps import ConfirmStep, Step
-from migration_runs.selectors import next_step, trail
+from migration_runs.selectors import next_step, rollback_readiness, trail
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
@@ -55,6 +55,9 @@ def run_view(run_id: int, *, person: User) -> RunView:
     current = current_phase(run.state, phase_views)
     copied = _rows_copied(phase_views)
     events = trail.latest_events(run, EVENTS)
+    compared = verification_of(
+        run, plan, phases=phase_views, windows=windows, events=events, rows_copied=copied, now=run.asked_at
+    )
     return RunView(
         id=run.pk,
         name=run.name,
@@ -85,15 +88,8 @@ def run_view(run_id: int, *, person: User) -> RunView:
         window=windows[-1] if windows else None,
         past_windows=tuple(windows[:-1]),
         readiness=readiness_of(run, plan, person),
-        verification=verification_of(
-            run,
-            plan,
-            phases=phase_views,
-            windows=windows,
-            events=events,
-            rows_copied=copied,
-            now=run.asked_at,
-        ),
+        verification=compared,
+        rollback=rollback_readiness.readiness_of(run.state, plan, phase_views, compared),
         rows_copied=copied,
         events=events,
         log=log_lines(run.pk, last=LOG_LINES),

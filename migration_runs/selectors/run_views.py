@@ -8,6 +8,7 @@ from datetime import datetime
 from migration_runs.engine.outcome import DualWriteStatus
 from migration_runs.selectors.gate_views import ReadinessView, SignOffView
 from migration_runs.selectors.phase_views import PhaseView
+from migration_runs.selectors.rollback_readiness import RollbackReadiness
 from migration_runs.selectors.trail_views import EventView, LogLineView
 from migration_runs.selectors.verification_views import VerificationView
 from migration_runs.selectors.window_views import WindowView
@@ -96,6 +97,7 @@ class RunView:
     assignments: dict[str, str]
     dual_write: DualWriteStatus | None = None
     settings: tuple[Setting, ...] = ()
+    rollback: RollbackReadiness | None = None
 
     @property
     def adjust(self) -> Action | None:

@@ -71,13 +71,14 @@ SAID = {
     "step.confirm": "confirmed {object}",
     "step.confirm_undo": "confirmed the way back of {object}",
     "readiness.tick": "ticked {object}",
+    "lesson.write": "wrote down what was learned from {object}",
     "check.missed": "found a check missed: {object}",
     "window.start": "opened {object}",
     "window.end": "ended {object}",
     "verification.request": "asked for a verification of {object}",
     "verification.fail": "found differences in {object}",
 }
-REASONS = ("comment", "reason", "error", "evidence")
+REASONS = ("comment", "reason", "error", "evidence", "lesson")
 
 
 GATE = re.compile(r"^(?:(plan)|(start|phase):([1-9]))(?= of )")

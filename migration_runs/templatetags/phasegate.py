@@ -80,6 +80,11 @@ STATES: dict[str, tuple[str, str, str]] = {
     "rule_unasked": ("is-missed", "missed", "could not be asked"),
     "ticked": ("is-ok", "ok", "done"),
     "open": ("is-idle", "idle", "open"),
+    "proven": ("is-ok", "ok", "proven"),
+    "unproven": ("is-bad", "bad", "not so"),
+    "added": ("is-ok", "plus", "added"),
+    "removed": ("is-bad", "x", "removed"),
+    "changed": ("is-run", "pen", "changed"),
 }
 NOTHING = mark_safe("\N{EN DASH}")
 SHOWN_AT_START = 10
@@ -144,6 +149,16 @@ def inline_state(state: str, text: str = "") -> SafeString:
     """A state in running text: icon and word."""
     look = _look(state)
     return format_html('<span class="pg-state {}">{}{}</span>', look[0], state_icon(state), text or look[2])
+
+
+@register.simple_tag
+def boxes(count: int) -> SafeString:
+    """Empty boxes to tick by hand on paper, six together, as the hours of a shift are counted."""
+    box = mark_safe('<span class="pg-box" aria-hidden="true"></span>')
+    groups = (box * min(6, count - start) for start in range(0, count, 6))
+    return format_html(
+        '<span class="pg-nowrap">{}</span>', format_html_join(" ", "{}", ((g,) for g in groups))
+    )
 
 
 @register.filter

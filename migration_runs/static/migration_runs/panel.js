@@ -83,6 +83,14 @@
     window.setTimeout(function () { sent.delete(form); }, 4000);
   });
 
+  // A document can be printed: the button is there only where a script can do it.
+  document.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("[data-print]").forEach(function (button) { button.hidden = false; });
+  });
+  document.addEventListener("click", function (event) {
+    if (event.target.closest("[data-print]")) window.print();
+  });
+
   // A check's tile opens its hour.
   function openHash() {
     const part = window.location.hash.length > 1 && document.getElementById(window.location.hash.slice(1));

@@ -1,0 +1,156 @@
+"""A run's documents: made from plan and run, the same as page and as Markdown; lessons are only added."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from migration_runs.exceptions import NotAllowed, Refused
+from migration_runs.models import AuditEvent, Lesson
+from migration_runs.phases import Role
+from migration_runs.selectors import documents
+from migration_runs.services import audit, lessons
+from migration_runs.services.plan_store import plan_of
+from tests.control import HOW, Scene, control_plan, make_person
+from tests.integration import panel
+from tests.integration.panel import url
+
+pytestmark = pytest.mark.usefixtures("control_db", "broker")
+
+
+def client_of(scene: Scene, role: Role) -> Client:
+    client = Client()
+    client.force_login(scene.people[role])
+    return client
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return panel.to_sign()
+
+
+@pytest.mark.parametrize("key", list(documents.DOCUMENTS))
+@pytest.mark.parametrize("state", sorted(panel.STATES))
+def test_every_document_can_be_read_in_every_state(key: str, state: str) -> None:
+    scene = panel.STATES[state]()
+    client = client_of(scene, Role.AUDITOR)
+    page = client.get(url("document", scene.run_id, key))
+    assert page.status_code == 200
+    assert documents.DOCUMENTS[key].TITLE in page.content.decode()
+    text = client.get(url("document_markdown", scene.run_id, key))
+    assert text["Content-Type"].startswith("text/markdown")
+    assert f'filename="{scene.run.name}-{key}.md"' in text["Content-Disposition"]
+    assert text.content.decode().startswith(f"# {documents.DOCUMENTS[key].TITLE}")
+
+
+def test_the_runbook_has_the_sql_of_every_step_as_signed(scene: Scene) -> None:
+    text = client_of(scene, Role.DBA).get(url("document_markdown", scene.run_id, "runbook")).content.decode()
+    plan = plan_of(scene.run.plan_id)
+    files = [
+        step.sql.text for phase in plan.runbook.phases for step in phase.steps if getattr(step, "sql", None)
+    ]
+    assert files
+    for file in files:
+        assert file.strip() in text
+
+
+def test_the_documents_of_no_run_and_unknown_documents_are_not_there(scene: Scene) -> None:
+    client = client_of(scene, Role.AUDITOR)
+    assert client.get(url("document", scene.run_id, "novel")).status_code == 404
+    assert client.get(url("document_markdown", scene.run_id, "novel")).status_code == 404
+    assert client.get(url("document", 999_999, "card")).status_code == 404
+
+
+def test_whoever_may_not_read_runs_reads_no_document(scene: Scene) -> None:
+    client = Client()
+    assert client.get(url("document", scene.run_id, "card")).status_code == 302  # to the log-in
+    client.force_login(make_person("stranger"))
+    assert client.get(url("document_markdown", scene.run_id, "card")).status_code in {302, 403}
+
+
+# -- changes of the plan
+
+
+def test_a_revised_plan_is_told_with_what_changed() -> None:
+    scene = Scene.draft(panel.own_tables(control_plan()))
+    assert [change.what for change in documents.plan_changes(scene.run_id)] == ["first written"]
+
+
+# -- lessons
+
+
+def write(scene: Scene, role: Role, text: str) -> None:
+    lessons.write_lesson(scene.run_id, text=text, person=scene.people[role], how=HOW)
+
+
+def test_a_lesson_is_kept_shown_and_on_the_trail(scene: Scene) -> None:
+    client = client_of(scene, Role.ENGINEER)
+    answer = client.post(url("lesson", scene.run_id), {"text": " Try the <deploy> twice. "}, follow=True)
+    shown = answer.content.decode()
+    assert "Try the &lt;deploy&gt; twice." in shown
+    row = Lesson.objects.get(run=scene.run)
+    assert (row.person.username, row.text) == (
+        scene.people[Role.ENGINEER].username,
+        "Try the <deploy> twice.",
+    )
+    event = AuditEvent.objects.get(action="lesson.write")
+    assert event.detail == {"lesson": row.text}
+    assert audit.verify().intact
+    text = client.get(url("document_markdown", scene.run_id, "index")).content.decode()
+    assert "Try the \\<deploy\\> twice." in text
+
+
+def test_a_lesson_can_be_added_when_the_run_is_over() -> None:
+    scene = panel.cancelled()
+    write(scene, Role.DBA, "Ask devops first.")
+    assert [one.text for one in documents.lessons_of(scene.run_id)] == ["Ask devops first."]
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "x" * (lessons.LONGEST + 1), "a\x00b"])
+def test_no_lesson_without_text_or_with_too_much(scene: Scene, text: str) -> None:
+    with pytest.raises(Refused):
+        write(scene, Role.DBA, text)
+    assert not Lesson.objects.exists()
+    assert AuditEvent.objects.filter(action="refused.write_lesson").count() == 1
+
+
+def test_an_auditor_writes_no_lesson(scene: Scene) -> None:
+    with pytest.raises(NotAllowed):
+        write(scene, Role.AUDITOR, "I would.")
+    page = client_of(scene, Role.AUDITOR).get(url("document", scene.run_id, "index")).content.decode()
+    assert "Write it down" not in page
+    client_of(scene, Role.AUDITOR).post(url("lesson", scene.run_id), {"text": "I would."})
+    assert not Lesson.objects.exists()
+
+
+def test_a_lesson_is_neither_changed_nor_removed(scene: Scene) -> None:
+    write(scene, Role.DBA, "As it was.")
+    for wrong in (
+        lambda: Lesson.objects.update(text=F("text")),
+        lambda: Lesson.objects.filter(run=scene.run).delete(),
+        lambda: Lesson.objects.update(text="as I like it"),
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            wrong()
+    assert Lesson.objects.get().text == "As it was."
+
+
+def test_a_get_on_the_address_of_lessons_does_nothing(scene: Scene) -> None:
+    assert client_of(scene, Role.DBA).get(url("lesson", scene.run_id)).status_code == 405
+
+
+def test_documents_cost_a_constant_number_of_queries() -> None:
+    def queries(scene: Scene) -> int:
+        client = client_of(scene, Role.AUDITOR)
+        client.get(url("document", scene.run_id, "index"))  # what is kept in the process is there now
+        with CaptureQueriesContext(connection) as caught:
+            client.get(url("document", scene.run_id, "index"))
+        return len(caught)
+
+    few, many = panel.to_sign(), panel.to_sign()
+    for number in range(30):
+        write(many, Role.DBA, f"Lesson {number}.")
+    assert queries(few) == queries(many)
