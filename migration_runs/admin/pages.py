@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from migration_runs.models import LogLine, Run
-from migration_runs.selectors import trail
+from migration_runs.selectors import live_stamp, trail
 from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
 
@@ -23,6 +23,8 @@ RUN_STATES_IN_FRONT = frozenset(
     {"draft", "awaiting_approval", "approved", "completed", "sealed", "cancelled", "rolled_back"}
 )
 ROLLBACK_FROM = frozenset({"approved", "in_progress", "on_hold", "completed"})
+
+UNCHANGED = 204  # htmx leaves the page as it is
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, int, P], HttpResponse]
@@ -70,16 +72,22 @@ def context(request: HttpRequest, run: RunView, **more: Any) -> dict[str, Any]:
 @for_readers
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """The run page."""
+    stamp = live_stamp.stamp_of(
+        run_id
+    )  # first: what changes while the page is made is drawn at the next poll
     run = run_view(run_id, person=reader(request))
-    return render(request, "migration_runs/run.html", context(request, run, tab="run"))
+    return render(request, "migration_runs/run.html", context(request, run, tab="run", stamp=stamp))
 
 
 @require_GET
 @for_readers
 def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The live part of the run page."""
+    """The live part of the run page; 204 where nothing has changed since the page was drawn."""
+    stamp = live_stamp.stamp_of(run_id)
+    if request.GET.get("seen") == stamp:
+        return HttpResponse(status=UNCHANGED)
     run = run_view(run_id, person=reader(request))
-    return render(request, "migration_runs/_live.html", context(request, run, tab="run"))
+    return render(request, "migration_runs/_live.html", context(request, run, tab="run", stamp=stamp))
 
 
 @require_GET
@@ -97,9 +105,12 @@ def monitoring_live(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 def _monitoring(request: HttpRequest, run_id: int, template: str) -> HttpResponse:
+    stamp = live_stamp.stamp_of(run_id)
+    if request.GET.get("seen") == stamp:
+        return HttpResponse(status=UNCHANGED)
     run = run_view(run_id, person=reader(request))
     windows = [window for window in (run.window, *reversed(run.past_windows)) if window is not None]
-    more = {"tab": "monitoring", "page_title": "Monitoring", "windows": windows}
+    more = {"tab": "monitoring", "page_title": "Monitoring", "windows": windows, "stamp": stamp}
     return render(request, template, context(request, run, **more))
 
 

@@ -11,7 +11,7 @@ from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.verification_views import VerificationView
 
 SWITCH = 5
-"""The phase from which on the application writes the new table: reverse dual-write keeps the old one whole."""
+"""The phase from which on the new table is written: reverse dual-write keeps the old one whole."""
 
 DEPLOY = 7
 POSSIBLE = frozenset({"approved", "in_progress", "on_hold", "completed"})

@@ -5,6 +5,7 @@ Rule of the house: no colour without an icon and a word, every number with its u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
+from migration_runs.runbook.difference import Line
 from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.run_views import RunRow, RunView
 from migration_runs.selectors.runs_list import open_runs
@@ -159,6 +161,20 @@ def boxes(count: int) -> SafeString:
     return format_html(
         '<span class="pg-nowrap">{}</span>', format_html_join(" ", "{}", ((g,) for g in groups))
     )
+
+
+DIFF_TAGS = {"+": "ins", "-": "del"}
+
+
+@register.filter
+def diff(lines: Sequence[Line]) -> SafeString:
+    """Lines of a difference: new ones, gone ones, and those around them. Every character is escaped."""
+    shown = (("span", "", "…") if line.mark == "@" else _diff_line(line) for line in lines)
+    return format_html_join("", "<{0}>{1}{2}</{0}>", shown)
+
+
+def _diff_line(line: Line) -> tuple[str, str, str]:
+    return DIFF_TAGS.get(line.mark, "span"), f"{line.mark} ", line.text
 
 
 @register.filter
