@@ -1,8 +1,8 @@
 """The Celery application: queues, and what beat sends.
 
 Queues: ``runs`` (phases), ``chunks`` (extra copy workers), ``checks`` (due checks and everything
-short and regular), ``verification`` (row-by-row comparison). Regular tasks
-never share a queue with phases, which may take hours.
+short and regular), ``verification`` (row-by-row comparison), ``notifications`` (messages to people). Regular
+tasks never share a queue with phases, which may take hours, nor with a mail server that does not answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from celery import Celery, Task, schedules, signals
 
 from controlpanel import broker
 
-QUEUES = ("runs", "chunks", "checks", "verification")
+QUEUES = ("runs", "chunks", "checks", "verification", "notifications")
 
 BEAT_NOTE = Path(tempfile.gettempdir()) / "phasegate-beat"
 """Touched by beat for each message that the broker has taken; its health check looks at the time."""

@@ -17,11 +17,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from urllib.parse import quote
 
 from controlpanel import embedded, env
 
 CONTROL_DATABASE = "phasegate"
 TARGETS = ("bars", "staging")
+MAIL_DIR = "mail"
+"""Where, in its data directory, the demo puts the e-mail that it would send: one file for each."""
+
 DEMO_SWEEP_SECONDS = "1"
 """The demo's checks come each second; the sweeper must not be slower than they are."""
 
@@ -39,15 +43,17 @@ FOR_HELP_ALONE = {
 
 CONTROL_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL")
 ADDRESS_VARIABLES = frozenset(
-    {*CONTROL_VARIABLES, "CELERY_BROKER_URL", "SECRET_KEY", "BACKUP_DIR", "PG_BIN_DIR"}
+    {*CONTROL_VARIABLES, "CELERY_BROKER_URL", "SECRET_KEY", "BACKUP_DIR", "PG_BIN_DIR", "EMAIL_URL"}
 )
-ADDRESS_PREFIXES = ("TARGET_", "SCRATCH_", "BARS_APP_URL_")
+ADDRESS_PREFIXES = ("TARGET_", "SCRATCH_", "BARS_APP_URL_", "NOTIFY_URLS")
 OTHER_VARIABLES = frozenset(
     {
         "ALLOWED_HOSTS",
+        "EMAIL_FROM",
         "PHASEGATE_DEMO",
         "PHASEGATE_LEASE_SECONDS",
         "PHASEGATE_VERIFICATION_SECONDS",
+        "PUBLIC_URL",
         "REHEARSAL_TARGETS",
         "RUNBOOK_DIRS",
         "SWEEP_SECONDS",
@@ -112,7 +118,13 @@ def _kept() -> Iterator[None]:
     with embedded.Cluster(data_dir, postgres=postgres, broker=broker) as cluster:
         if postgres:
             _ensure_databases(cluster, given)
-        found = {"SWEEP_SECONDS": DEMO_SWEEP_SECONDS, **cluster.environment()}
+        found = {
+            "SWEEP_SECONDS": DEMO_SWEEP_SECONDS,
+            "EMAIL_URL": f"filemail://{quote(str((data_dir / MAIL_DIR).absolute()))}",
+            "PUBLIC_URL": "http://127.0.0.1:8000",  # until the panel has chosen its port
+            "EMAIL_FROM": "Phasegate demo <phasegate@demo.invalid>",
+            **cluster.environment(),
+        }
         # What the user has set wins, piece by piece.
         os.environ.update({name: value for name, value in found.items() if not given.get(name)})
         noted = data_dir / env.ENVIRONMENT_FILE

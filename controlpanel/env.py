@@ -19,11 +19,16 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from controlpanel import embedded
+from migration_runs.phases import Role
 
 ENVIRONMENT_FILE = "env"
 RESERVED_ALIASES = frozenset({"default", "owner"})
 MIN_SECRET_LENGTH = 32
 DATABASE_SCHEMES = frozenset({"postgres", "postgresql"})
+NOTIFY_URLS = "NOTIFY_URLS"
+MAIL_SCHEMES = frozenset(environ.Env.EMAIL_SCHEMES)
+BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+"""What separates chat addresses, which may hold commas themselves."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +69,14 @@ class Environment:
     """How long an approval counts before what it allows has happened."""
     step_up_seconds: float
     """How long a password given again counts."""
+    public_url: str
+    """Where people reach the panel, without a slash at the end; empty: messages have no link."""
+    email_url: str = dataclasses.field(repr=False)
+    """The mail server; empty: nobody gets e-mail."""
+    email_from: str
+    """The sender of e-mail."""
+    notify_urls: Mapping[str, tuple[str, ...]] = dataclasses.field(repr=False)
+    """Addresses of chats by the variable that names them: ``NOTIFY_URLS``, ``NOTIFY_URLS_DBA`` …"""
 
 
 def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Environment:
@@ -109,6 +122,10 @@ def read(variables: Mapping[str, str], *, data_dir: Path | None = None) -> Envir
         verification_seconds=_seconds(values, "PHASEGATE_VERIFICATION_SECONDS", default=3600.0),
         sign_off_seconds=_seconds(values, "PHASEGATE_SIGN_OFF_SECONDS", default=7 * 86_400.0),
         step_up_seconds=_seconds(values, "PHASEGATE_STEP_UP_SECONDS", default=300.0),
+        public_url=_public_url(values.get("PUBLIC_URL") or ""),
+        email_url=_email_url(values),
+        email_from=values.get("EMAIL_FROM") or "",
+        notify_urls=_notify_urls(values),
     )
 
 
@@ -173,6 +190,52 @@ def _broker_url(values: Mapping[str, str], why_no_demo: str) -> str:
     if urlsplit(url).scheme not in {"redis", "rediss"}:
         raise ImproperlyConfigured("CELERY_BROKER_URL must begin with redis:// or rediss://")
     return url
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise ImproperlyConfigured(f"PUBLIC_URL must look like https://phasegate.example.org, not '{url}'")
+    return url.rstrip("/")
+
+
+def _email_url(values: Mapping[str, str]) -> str:
+    """The URL unchanged. Messages never repeat it, since it may hold a password."""
+    url = values.get("EMAIL_URL") or ""
+    if url and not _is_mail_url(url):
+        raise ImproperlyConfigured(
+            "EMAIL_URL must look like smtp+tls://user:password@host:587, or begin with smtp+ssl:// or smtp://"
+        )
+    if url and not values.get("EMAIL_FROM"):
+        raise ImproperlyConfigured("EMAIL_FROM is not set: the address from which EMAIL_URL sends")
+    return url
+
+
+def _is_mail_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in MAIL_SCHEMES and parts.port != 0
+    except ValueError:  # a port that is no number: often a password with a character that belongs escaped
+        return False
+
+
+def _notify_urls(values: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Messages never repeat an address: it holds the right to write to the chat."""
+    known = {NOTIFY_URLS, *(f"{NOTIFY_URLS}_{role.value.upper()}" for role in Role)}
+    found = {}
+    for name, given in sorted(values.items()):
+        if not name.startswith(NOTIFY_URLS) or not given.strip():
+            continue
+        if name not in known:
+            raise ImproperlyConfigured(f"{name}: no role of that name; known are {', '.join(sorted(known))}")
+        urls = tuple(BETWEEN_URLS.split(given.strip()))
+        if any(not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", url) for url in urls):
+            raise ImproperlyConfigured(
+                f"{name} must hold addresses as Apprise writes them (slack://…, json://host/path), with "
+                "spaces between"
+            )
+        found[name] = urls
+    return found
 
 
 def _by_alias(values: Mapping[str, str], pattern: re.Pattern[str]) -> dict[str, str]:

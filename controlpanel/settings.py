@@ -41,6 +41,22 @@ PHASEGATE_VERIFICATION_SECONDS = ENVIRONMENT.verification_seconds
 PHASEGATE_SIGN_OFF_SECONDS = ENVIRONMENT.sign_off_seconds
 PHASEGATE_STEP_UP_SECONDS = ENVIRONMENT.step_up_seconds
 
+# -- messages to people: where one is configured, workers send what the outbox holds
+
+PUBLIC_URL = ENVIRONMENT.public_url
+NOTIFY_EMAIL = bool(ENVIRONMENT.email_url)
+NOTIFY_URLS = dict(ENVIRONMENT.notify_urls)
+if NOTIFY_EMAIL:
+    _mail = environ.Env.email_url_config(ENVIRONMENT.email_url)
+    EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"] or "", _mail["EMAIL_HOST_PASSWORD"] or ""
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+    EMAIL_HOST = _mail["EMAIL_HOST"] or "localhost"
+    EMAIL_PORT = _mail["EMAIL_PORT"] or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
+    EMAIL_FILE_PATH = f"/{_mail['EMAIL_FILE_PATH'].lstrip('/')}"
+    DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from
+EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
+
 # -- applications
 
 INSTALLED_APPS = [
@@ -246,6 +262,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # These would write the addresses of chats, which are secrets.
+    "loggers": {name: {"handlers": ["nowhere"], "propagate": False} for name in ("apprise", "urllib3")},
 }

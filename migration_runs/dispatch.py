@@ -30,8 +30,10 @@ QUEUES: dict[str, str] = {
     "verify_run": "verification",
     "verify_when_due": "verification",
     "look_at_touched": "verification",
+    "send_notifications": "notifications",
 }
-"""The queue of every task. Phases may take hours, so nothing regular may stand behind them."""
+"""The queue of every task. Phases may take hours, so nothing regular may stand behind them; a mail server may
+take minutes to answer, so no check may stand behind a message."""
 
 # What a broker that is away, restarting, full or refusing the log-in raises. Anything else is a mistake here.
 BROKER_ERRORS = (KombuError, CeleryError, redis.exceptions.RedisError, OSError)

@@ -90,3 +90,15 @@ class LeaseLost(EngineError):
 
 class StopRequested(EngineError):
     """Raised inside the engine to leave at a safe place because a person asked for it."""
+
+
+class NotSent(PhasegateError):
+    """A message to people did not leave. The text holds no address and nothing that a server answered.
+
+    ``permanent``: trying again is no use. ``down``: neither would any other message of the channel leave now.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, down: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.down = down

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.services import checks as check_services
-from migration_runs.services import verification_schedule
+from migration_runs.services import outbox, verification_schedule
 from migration_runs.states import PHASE_WORKING, PhaseState, RunState, StepState
 
 LIVE = (RunState.IN_PROGRESS, RunState.ON_HOLD, RunState.ROLLING_BACK)
@@ -28,10 +28,10 @@ CLEANUP = 9
 
 @dataclass(frozen=True)
 class Hint:
-    """A task to send, with the id that it carries."""
+    """A task to send, with the id that it carries, if any."""
 
     task: str
-    object_id: int
+    object_id: int | None = None
 
 
 def hints() -> Iterator[Hint]:
@@ -42,6 +42,7 @@ def hints() -> Iterator[Hint]:
     yield from runs_to_verify()
     yield from runs_to_look_at()
     yield from ledgers_to_give_up()
+    yield from messages_to_send()
 
 
 def phases_to_work_on() -> Iterator[Hint]:
@@ -106,6 +107,12 @@ def ledgers_to_give_up() -> Iterator[Hint]:
     runs = Run.objects.filter(state=RunState.SEALED, ledger_gone_at=None)
     for pk in runs.values_list("pk", flat=True):
         yield Hint("give_up_ledger", pk)
+
+
+def messages_to_send() -> Iterator[Hint]:
+    """One hint, however many messages wait: whoever takes it sends all of them."""
+    if outbox.something_due():
+        yield Hint("send_notifications")
 
 
 def verification_due(run_id: int) -> bool:

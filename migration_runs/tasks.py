@@ -11,7 +11,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from migration_runs import beside, dispatch, execution, sweeper
+from migration_runs import beside, dispatch, execution, sending, sweeper
 from migration_runs.services import checks as check_services
 from migration_runs.services import fleet, verification
 
@@ -72,6 +72,12 @@ def look_at_touched(run_id: int) -> None:
 def give_up_ledger(run_id: int) -> None:
     """Take a sealed run's ledger off the target."""
     beside.give_up_ledger(run_id)
+
+
+@shared_task
+def send_notifications() -> None:
+    """Send every message to people that is due."""
+    sending.send_due()
 
 
 @shared_task

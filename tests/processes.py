@@ -51,7 +51,7 @@ class Processes:
         return process
 
     def start_worker(
-        self, queues: str = "runs,chunks,checks,verification", *, concurrency: int = 2
+        self, queues: str = "runs,chunks,checks,verification,notifications", *, concurrency: int = 2
     ) -> subprocess.Popen[bytes]:
         """A Celery worker that takes tasks of `queues`; returns when it does."""
         count = sum(process.poll() is None for process in self.running)

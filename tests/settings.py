@@ -9,7 +9,7 @@ import os
 import tempfile
 
 _NOWHERE = "127.0.0.1:1"
-_PREFIXES = ("TARGET_", "SCRATCH_", "BARS_APP_URL_")
+_PREFIXES = ("TARGET_", "SCRATCH_", "BARS_APP_URL_", "EMAIL_", "NOTIFY_URLS", "PUBLIC_URL")
 
 for _name in [name for name in os.environ if name.startswith(_PREFIXES)]:
     del os.environ[_name]

@@ -160,7 +160,7 @@ def start_workers(processes: Processes) -> None:
     celery = ("-m", "celery", "-A", "controlpanel", "--quiet")
     for name, queues, concurrency in (
         ("worker", "runs,chunks", "2"),
-        ("checker", "checks,verification", "3"),
+        ("checker", "checks,verification,notifications", "3"),
     ):
         processes.start(
             name, *celery, "worker", "-Q", queues, "-c", concurrency, "-n", f"{name}@%h",

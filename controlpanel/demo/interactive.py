@@ -22,7 +22,7 @@ from controlpanel import embedded
 from controlpanel.demo import headless, people, world
 from controlpanel.demo.driver import DemoFailedError, Driver
 from controlpanel.demo.processes import Processes
-from controlpanel.demo_servers import TARGETS
+from controlpanel.demo_servers import MAIL_DIR, TARGETS
 from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.phases import PHASES, Role
@@ -86,11 +86,13 @@ def _start(
     say: Callable[[str], None],
 ) -> None:
     """Workers, the markets of both targets, and the panel; returns when it answers."""
+    chosen = _free_port(port)
+    # Links in messages lead to this panel; workers read it when they start.
+    os.environ["PUBLIC_URL"] = f"http://{HOST}:{chosen}"
     headless.start_workers(processes)
     for alias in TARGETS:
         journal = data_dir / f"journal-{alias}.jsonl"
         headless.start_market(processes, alias, journal=journal, prefix=f"{alias}-")
-    chosen = _free_port(port)
     if port and chosen != port:
         say(f"port {port} is taken: the panel listens on {chosen}")
     processes.start(
@@ -186,7 +188,8 @@ def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], N
     say("")
     say(f"The market runs at {pace.speed:g} times real time: the 24 h window takes {minutes:g} min.")
     say("Deploy the bars' code in another terminal: .venv/bin/python manage.py bars deploy migrated")
-    say(f"Logs: {embedded.default_data_dir() / 'logs'}   Backups: {settings.BACKUP_DIR}")
+    data_dir = embedded.default_data_dir()
+    say(f"Logs: {data_dir / 'logs'}   Backups: {settings.BACKUP_DIR}   E-mail: {data_dir / MAIL_DIR}")
     say("Ctrl-C stops everything; `make demo` goes on where it was; `make clean` forgets.")
 
 

@@ -41,6 +41,7 @@ def ensure_people(password: str) -> None:
         for person in PEOPLE:
             user, _ = User.objects.get_or_create(username=person.username)
             user.is_staff = True
+            user.email = user.email or f"{person.username}@demo.invalid"
             user.is_superuser = person.role is None
             user.set_password(password)
             user.save()

@@ -9,6 +9,7 @@ from migration_runs.models.fleet_pulse import FleetPulse
 from migration_runs.models.lesson import Lesson
 from migration_runs.models.log_line import LogLine
 from migration_runs.models.monitoring_window import MonitoringWindow
+from migration_runs.models.notification import Notification
 from migration_runs.models.phase_run import PhaseRun
 from migration_runs.models.readiness_tick import ReadinessTick
 from migration_runs.models.run import Run
@@ -29,6 +30,7 @@ __all__ = [
     "Lesson",
     "LogLine",
     "MonitoringWindow",
+    "Notification",
     "PhaseRun",
     "ReadinessTick",
     "Run",

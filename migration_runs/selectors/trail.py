@@ -77,6 +77,11 @@ SAID = {
     "window.end": "ended {object}",
     "verification.request": "asked for a verification of {object}",
     "verification.fail": "found differences in {object}",
+    "notify.sent": "told {object}",
+    "notify.give_up": "gave up telling {object}",
+    "notify.unknown": "may have told {object}",
+    "notify.resend": "had this sent again: {object}",
+    "notify.test": "sent a test message to {object}",
 }
 REASONS = ("comment", "reason", "error", "evidence", "lesson")
 

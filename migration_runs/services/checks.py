@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from migration_runs.engine.outcome import CheckOutcome
 from migration_runs.models import DueCheck, MonitoringWindow
-from migration_runs.services import audit, clock, holding, people, situation, waking
+from migration_runs.services import audit, clock, holding, notify, people, situation, waking
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.services.window import WindowRule, verdict_of
@@ -223,7 +223,11 @@ def _break(at: Situation, rows: list[DueCheck], *, actor: Actor, what: str) -> N
     if at.window is not None and at.window.pk == rows[0].window_id:
         end_window(at, reason=what, actor=actor)
     if is_watched(at):
+        held_for = at.run.hold_kind
         holding.hold(at, kind=holding.HoldKind.CHECK, reason=what, actor=actor)
+        if held_for == holding.HoldKind.CHECK:  # else the hold itself told it
+            keys = {row.check_key for row in rows}
+            notify.check_failed_on_hold(at, keys=keys, what=what, actor=actor)
 
 
 def _go_on(at: Situation) -> None:

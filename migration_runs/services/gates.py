@@ -16,7 +16,7 @@ from migration_runs.models import PhaseRun, SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import AssertStep, SqlStep
-from migration_runs.services import audit, holding
+from migration_runs.services import audit, holding, notify
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.moves import move_run
 from migration_runs.services.people import Actor
@@ -189,20 +189,23 @@ def refresh(at: Situation, *, actor: Actor, evidence: Evidence | None = None, ga
     """
     if at.run.state not in PLAN_MATTERS:
         return False
-    reasons = []
+    reasons, lacking = [], set()
     for sign_off in at.sign_offs:
         if not _matters(at, sign_off.gate):
             continue
         reason = fault_of(at, sign_off, evidence=evidence if sign_off.gate == gate else None)
         if reason:
             reasons.append(reason)
+            lacking.add(sign_off.gate)
             void(at, [sign_off], reason=reason, actor=actor)
+    _ask_again(at, lacking - {PLAN}, actor=actor)
     if reasons and missing(at, PLAN):
         told = f"an approval became void: {'; '.join(reasons)}"
         if at.run.state == RunState.APPROVED:
             move_run(at.run, "void_approval", actor=actor, reason=told)
+            _ask_again(at, {PLAN}, actor=actor)
         elif at.run.state in STARTED:
-            holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
+            _hold_for_approval(at, reason=told, actor=actor)
     return bool(reasons)
 
 
@@ -219,9 +222,18 @@ def refuse_drift(at: Situation, *, number: int, actor: Actor, evidence: Evidence
         return False
     for gate in (PLAN, start_gate(number)):
         void_gate(at, gate, reason=drift, actor=actor)
-    told = f"an approval became void: {drift}"
-    holding.hold(at, kind=holding.HoldKind.VOID, reason=told, actor=actor)
+    _hold_for_approval(at, reason=f"an approval became void: {drift}", actor=actor)
     return True
+
+
+def _hold_for_approval(at: Situation, *, reason: str, actor: Actor) -> None:
+    """Hold the run until the plan is signed again, and ask for that."""
+    holding.hold(at, kind=holding.HoldKind.VOID, reason=reason, actor=actor, sign_again=missing(at, PLAN))
+
+
+def _ask_again(at: Situation, lacking: Iterable[str], *, actor: Actor) -> None:
+    for gate in sorted(lacking):
+        notify.sign_off_wanted(at, gate, missing(at, gate), actor=actor)
 
 
 def _matters(at: Situation, gate: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +10,8 @@ from django.utils import timezone
 
 from migration_runs.exceptions import LeaseLost
 from migration_runs.models import PhaseRun, Run
-from migration_runs.services import audit, people, situation
+from migration_runs.phases import Role
+from migration_runs.services import audit, notify, people, situation
 from migration_runs.services.moves import move_phase, move_run
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -21,14 +23,18 @@ HoldKind = Run.HoldKind
 RANK = {HoldKind.PERSON: 0, HoldKind.LOAD: 1, HoldKind.ERROR: 2, HoldKind.VOID: 3, HoldKind.CHECK: 4}
 
 
-def hold(at: Situation, *, kind: HoldKind, reason: str, actor: Actor) -> None:
+def hold(
+    at: Situation, *, kind: HoldKind, reason: str, actor: Actor, sign_again: Iterable[Role] = ()
+) -> None:
     """Hold the run and ask its working phase to pause. A run that is held already gets the reason added.
 
-    Does nothing in states that cannot be held: a run that is being rolled back goes on.
+    ``sign_again`` are roles whose approval the run lacks from now on. Does nothing in states that cannot be
+    held: a run that is being rolled back goes on.
     """
     run = at.run
     if run.state == RunState.ON_HOLD:
-        _add_reason(run, kind=kind, reason=reason, actor=actor)
+        if _add_reason(run, kind=kind, reason=reason, actor=actor):
+            notify.held(at, sign_again=sign_again, actor=actor)
     elif run.state == RunState.IN_PROGRESS:
         run.hold_kind = kind
         run.hold_reason = reason
@@ -38,6 +44,7 @@ def hold(at: Situation, *, kind: HoldKind, reason: str, actor: Actor) -> None:
         for phase in at.phases.values():
             if phase.state == PhaseState.RUNNING:
                 ask_pause(phase, run=run, actor=actor, reason=reason)
+        notify.held(at, sign_again=sign_again, actor=actor)
 
 
 def hold_for_load(phase_run_id: int, *, token: int, reason: str, worker: str) -> None:
@@ -56,11 +63,13 @@ def hold_for_load(phase_run_id: int, *, token: int, reason: str, worker: str) ->
             hold(at, kind=HoldKind.LOAD, reason=reason, actor=people.worker_actor(worker))
 
 
-def _add_reason(run: Run, *, kind: HoldKind, reason: str, actor: Actor) -> None:
+def _add_reason(run: Run, *, kind: HoldKind, reason: str, actor: Actor) -> bool:
+    """Whether the reason is graver than those before it."""
     if reason in run.hold_reason:
-        return
+        return False
     run.hold_reason = f"{run.hold_reason}; {reason}"
-    if RANK[kind] > RANK[HoldKind(run.hold_kind)]:
+    graver = RANK[kind] > RANK[HoldKind(run.hold_kind)]
+    if graver:
         run.hold_kind = kind
     run.save(update_fields=["hold_reason", "hold_kind"])
     audit.append(
@@ -70,6 +79,7 @@ def _add_reason(run: Run, *, kind: HoldKind, reason: str, actor: Actor) -> None:
         object=run.name,
         detail={"kind": kind, "reason": reason},
     )
+    return graver
 
 
 def ask_pause(phase: PhaseRun, *, run: Run, actor: Actor, reason: str = "", now: bool = False) -> None:

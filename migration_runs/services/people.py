@@ -60,6 +60,14 @@ def role_named(name: str) -> Role:
         raise Refused(f"There is no role '{name}'; roles are {known}.", rule="role") from None
 
 
+def named(username: str) -> User:
+    """The active account of that name. Raises Refused where there is none."""
+    person = User.objects.filter(username=username, is_active=True).first()
+    if person is None:
+        raise Refused(f"There is no active account '{username}'.", rule="person")
+    return person
+
+
 def holders(role: Role) -> list[User]:
     """Active people with the role, by name."""
     return list(User.objects.filter(is_active=True, groups__name=role.value).order_by("username"))

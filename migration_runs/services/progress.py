@@ -11,7 +11,8 @@ from django.utils import timezone
 from migration_runs.engine.outcome import Outcome
 from migration_runs.exceptions import LeaseLost
 from migration_runs.models import PhaseRun, Run
-from migration_runs.services import checks, clock, gates, people, rollback, situation, waking
+from migration_runs.runbook.steps import ConfirmStep
+from migration_runs.services import checks, clock, gates, notify, people, rollback, situation, waking
 from migration_runs.services.moves import move_phase
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -70,6 +71,8 @@ def _working(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) 
         _set_failure(phase, outcome)
         told = {"error": outcome.error, "step": outcome.step}
         move_phase(phase, "fail", run=at.run, actor=actor, **told)
+        if at.run.state != RunState.ROLLING_BACK:
+            notify.phase_failed(at, phase, actor=actor)
     elif pausing:
         move_phase(phase, "reach_pause", run=at.run, actor=actor)
     elif outcome.status == "waiting":
@@ -89,6 +92,9 @@ def _finish(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:
         checks.end_window(at, reason=WHOLE, actor=actor)
     _set_failure(phase, None)
     move_phase(phase, "finish", run=at.run, actor=actor)
+    if at.run.state != RunState.ROLLING_BACK:
+        gate = gates.phase_gate(phase.number)
+        notify.sign_off_wanted(at, gate, gates.missing(at, gate), actor=actor)
     if phase.number == checks.MONITORING:
         checks.drop_due(at)
 
@@ -115,11 +121,18 @@ def _wait(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) -> 
         return
     if waiting.kind == "window":
         checks.ensure_window(at, actor=actor)
-    if waiting.kind == "confirmation" and _confirmed(
-        phase, waiting.step, undo=phase.state == PhaseState.UNDOING
-    ):
-        # The person was faster than the worker's way here.
-        waking.wake(phase)
+    if waiting.kind == "confirmation":
+        if _confirmed(phase, waiting.step, undo=phase.state == PhaseState.UNDOING):
+            # The person was faster than the worker's way here.
+            waking.wake(phase)
+        else:
+            _ask_for_word(at, phase, waiting.step, actor=actor)
+
+
+def _ask_for_word(at: Situation, phase: PhaseRun, key: str, *, actor: Actor) -> None:
+    for step in at.plan.runbook.phase(phase.number).steps:
+        if step.key == key and isinstance(step, ConfirmStep):
+            notify.word_wanted(at, phase, step=key, title=step.title, role=step.role, actor=actor)
 
 
 def _undoing(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) -> None:
@@ -133,6 +146,7 @@ def _undoing(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) 
         _set_failure(phase, outcome)
         told = {"error": outcome.error, "step": outcome.step}
         move_phase(phase, "fail_undo", run=at.run, actor=actor, **told)
+        notify.phase_failed(at, phase, actor=actor)
     else:
         _wait(at, phase, outcome, actor=actor)
 

@@ -9,7 +9,7 @@ from migration_runs import dispatch
 from migration_runs.exceptions import IllegalMove, Refused
 from migration_runs.models import PhaseRun, Run
 from migration_runs.phases import Role
-from migration_runs.services import checks, gates, holding, people, situation, step_up
+from migration_runs.services import checks, gates, holding, notify, people, situation, step_up
 from migration_runs.services.moves import move_phase, move_run
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -62,6 +62,7 @@ def roll_back_run(
     run.hold_kind = run.hold_reason = ""
     run.held_by = run.held_at = None
     move_run(run, "roll_back", actor=actor, data_decision=run.data_decision, reason=reason)
+    notify.rollback_began(at, reason=reason, actor=actor)
     checks.end_window(at, reason="the run is rolled back", actor=actor)
     checks.drop_due(at)
     for phase in at.phases.values():
@@ -88,6 +89,7 @@ def go_on(at: Situation, *, actor: Actor) -> None:
         return
     at.run.finished_at = timezone.now()
     move_run(at.run, "finish_rollback", actor=actor)
+    notify.rolled_back(at, actor=actor)
 
 
 def begin_undo(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:

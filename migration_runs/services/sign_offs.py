@@ -17,6 +17,7 @@ from migration_runs.services import (
     evidence,
     gates,
     holding,
+    notify,
     people,
     rules,
     situation,
@@ -212,8 +213,11 @@ def _open_if_complete(at: Situation, actor: Actor, *, gate: str) -> None:
     if number is None:
         if at.run.state == RunState.AWAITING_APPROVAL:
             move_run(at.run, "approve", actor=actor)
+            notify.turn_to_start(at, at.phase(1), actor=actor)
     elif not gate.startswith("start:"):
         closing.close_phase(at, at.phase(number), actor=actor)
+    else:
+        notify.turn_to_start(at, at.phase(number), actor=actor)
 
 
 def _refuse(at: Situation, actor: Actor, *, gate: str, comment: str) -> None:
@@ -223,6 +227,7 @@ def _refuse(at: Situation, actor: Actor, *, gate: str, comment: str) -> None:
         gates.void_gate(at, gate, reason=f"sent back by {actor.name}", actor=actor)
         if at.run.state == RunState.AWAITING_APPROVAL:
             move_run(at.run, "send_back", actor=actor, comment=comment)
+            notify.sent_back(at, comment=comment, actor=actor)
     elif gate.startswith("start:"):
         gates.void_gate(at, gate, reason=told, actor=actor)
         holding.hold(
@@ -234,4 +239,5 @@ def _refuse(at: Situation, actor: Actor, *, gate: str, comment: str) -> None:
         phase.kept = "Every step of the phase is done and stays done."
         phase.next_step = "Remove what was refused, then retry the phase; or roll back."
         move_phase(phase, "fail", run=at.run, actor=actor, comment=comment)
+        notify.phase_failed(at, phase, actor=actor)
         gates.void_gate(at, gate, reason=told, actor=actor)

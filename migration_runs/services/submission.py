@@ -13,7 +13,7 @@ from migration_runs.models import Run
 from migration_runs.phases import Role
 from migration_runs.runbook import registry
 from migration_runs.runbook.plan import Plan
-from migration_runs.services import gates, people, plans, sign_offs, situation
+from migration_runs.services import gates, notify, people, plans, sign_offs, situation
 from migration_runs.services.moves import move_run
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
@@ -50,6 +50,7 @@ def submit_run(run_id: int, *, person: User, how: str) -> Run:
     plans.require_free_tables(at.run, plan)
     at.run.submitted_at = timezone.now()
     move_run(at.run, "submit", actor=actor, plan=plan.digest)
+    notify.sign_off_wanted(at, gates.PLAN, gates.missing(at, gates.PLAN), actor=actor)
     return at.run
 
 

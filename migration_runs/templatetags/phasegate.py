@@ -22,6 +22,7 @@ from migration_runs.runbook.difference import Line
 from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.run_views import RunRow, RunView
 from migration_runs.selectors.runs_list import open_runs
+from migration_runs.services import outbox
 from migration_runs.services.offer import Action
 
 register = template.Library()
@@ -80,6 +81,11 @@ STATES: dict[str, tuple[str, str, str]] = {
     "rule_broken": ("is-bad", "bad", "broken"),
     "rule_warns": ("is-warn", "warn", "warning"),
     "rule_unasked": ("is-missed", "missed", "could not be asked"),
+    "message_waiting": ("is-run", "clock", "Waiting"),
+    "message_sending": ("is-run", "run", "Sending"),
+    "message_sent": ("is-ok", "ok", "Sent"),
+    "message_unknown": ("is-missed", "missed", "May have arrived"),
+    "message_gave_up": ("is-bad", "bad", "Given up"),
     "ticked": ("is-ok", "ok", "done"),
     "open": ("is-idle", "idle", "open"),
     "proven": ("is-ok", "ok", "proven"),
@@ -112,6 +118,12 @@ def _look(state: str) -> tuple[str, str, str]:
 def current_runs() -> list[RunRow]:
     """Runs that are not over, newest first, at most ten."""
     return open_runs(SHOWN_AT_START)
+
+
+@register.simple_tag
+def messages_trouble() -> str:
+    """What keeps messages from people; empty when nothing does."""
+    return outbox.trouble()
 
 
 @register.filter

@@ -16,8 +16,10 @@ from tests.processes import CHECKOUT
 
 COMPOSE = CHECKOUT / "docker-compose.yml"
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z_]+)(?P<operator>:?[-?+])?(?P<word>[^}]*)\}")
-HARMLESS = {"CSRF_TRUSTED_ORIGINS", "RUNBOOK_DIRS", "SWEEP_SECONDS", "WEB_PORT"}
-OURS = ("migrate", "web", "worker", "checks", "verification", "beat")
+HARMLESS = {"CSRF_TRUSTED_ORIGINS", "RUNBOOK_DIRS", "SWEEP_SECONDS", "WEB_PORT", "PUBLIC_URL", "EMAIL_FROM"}
+OFF_WHEN_EMPTY = {"EMAIL_URL", "NOTIFY_URLS"}
+"""They may hold secrets; without them nobody gets messages."""
+OURS = ("migrate", "web", "worker", "checks", "verification", "notifications", "beat")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,8 @@ def test_every_secret_is_required_and_none_has_a_default() -> None:
     found = list(VARIABLE.finditer(COMPOSE.read_text(encoding="utf-8")))
     optional = {match["name"] for match in found if match["operator"] != ":?"}
     required = {match["name"] for match in found if match["operator"] == ":?"}
-    assert optional == HARMLESS
+    assert optional == HARMLESS | OFF_WHEN_EMPTY
+    assert all(match["word"] == "" for match in found if match["name"] in OFF_WHEN_EMPTY)
     assert {"SECRET_KEY", "CONTROL_OWNER_PASSWORD", "CONTROL_APP_PASSWORD", "BROKER_PASSWORD"} <= required
     assert not optional & required
 
@@ -93,7 +96,7 @@ def test_only_the_panel_is_published_and_on_loopback_alone(services: dict[str, d
 def test_every_queue_has_a_worker(services: dict[str, dict[str, Any]]) -> None:
     taken = [
         queue
-        for name in ("worker", "checks", "verification")
+        for name in ("worker", "checks", "verification", "notifications")
         for queue in _after(services[name]["command"], "-Q").split(",")
     ]
     assert sorted(taken) == sorted(QUEUES)
