@@ -221,7 +221,8 @@ def _is_mail_url(url: str) -> bool:
 
 def _notify_urls(values: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Messages never repeat an address: it holds the right to write to the chat."""
-    known = {NOTIFY_URLS, *(f"{NOTIFY_URLS}_{role.value.upper()}" for role in Role)}
+    told = [role for role in Role if role is not Role.AUDITOR]  # of whom nothing is ever wanted
+    known = {NOTIFY_URLS, *(f"{NOTIFY_URLS}_{role.value.upper()}" for role in told)}
     found = {}
     for name, given in sorted(values.items()):
         if not name.startswith(NOTIFY_URLS) or not given.strip():

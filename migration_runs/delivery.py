@@ -91,14 +91,14 @@ def chat(channel: str, *, subject: str, text: str) -> None:
     service = _service(channel)
     if service is None:
         raise NotSent(f"{channel} is not an address that Apprise understands.", permanent=True)
-    result = service.notify(
+    with service.notify(
         title=without_mentions(subject),
         body=without_mentions(text),
         body_format=PLAIN_TEXT,
         timeout=CHAT_SECONDS,
-    )
-    if not result:
-        raise NotSent(f"{channel} did not take the message{_status(result)}.")
+    ) as result:
+        if not result:
+            raise NotSent(f"{channel} did not take the message{_status(result)}.")
 
 
 def is_understood(channel: str) -> bool:
@@ -110,7 +110,9 @@ def _service(channel: str) -> Any:
     # Loads a hundred services and their libraries; web and most workers never need them.
     import apprise  # noqa: PLC0415
 
-    service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Phasegate", storage_mode="memory"))
+    # Nothing of a message is kept on disk.
+    asset = apprise.AppriseAsset(app_id="Phasegate", storage_mode="memory", result_log_disk_size=0)
+    service = apprise.Apprise(asset=asset)
     return service if service.add(address_of(channel)) else None
 
 

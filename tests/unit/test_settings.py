@@ -57,6 +57,12 @@ def test_a_missing_variable_stops_the_start_and_is_named(name: str, empty_data_d
         ("SWEEP_SECONDS", "0", "greater than 0"),
         ("SWEEP_SECONDS", "nan", "greater than 0"),
         ("PHASEGATE_SHELL_USERS", "root", "shelluser=panel.user"),
+        ("PUBLIC_URL", "panel.example.org", "https://"),
+        ("EMAIL_URL", "imap://u:hunter2@h", "smtp+tls://"),
+        ("EMAIL_URL", "smtp://u:hunter2/x@h:25", "smtp+tls://"),
+        ("EMAIL_URL", "smtp://u:hunter2@h:25", "EMAIL_FROM is not set"),
+        ("NOTIFY_URLS", "hunter2", "Apprise"),
+        ("NOTIFY_URLS_NOBODY", "json://hunter2", "no role of that name"),
     ],
 )
 def test_a_senseless_value_is_refused_without_repeating_a_password(name: str, value: str, said: str) -> None:
@@ -82,6 +88,27 @@ def test_values_are_typed_and_aliases_lower_case() -> None:
     assert read.shell_users == {"alice": "a.lindqvist", "okafor": "m.okafor"}
     assert read.sweep_seconds == 2.5
     assert (read.debug, read.demo, read.database_owner_url) == (False, False, None)
+    assert (read.public_url, read.email_url, read.notify_urls) == ("", "", {})
+
+
+def test_addresses_of_messages_are_read_and_never_shown() -> None:
+    read = env.read(
+        PRODUCTION
+        | {
+            "PUBLIC_URL": "https://panel.example.org/phasegate/",
+            "EMAIL_URL": "smtp+tls://u:hunter2@mail.example.org:587",
+            "EMAIL_FROM": "panel@example.org",
+            "NOTIFY_URLS": "json://h/hunter2,b  slack://hunter2/x, discord://hunter2/y",
+            "NOTIFY_URLS_ONCALL": "jsons://h/hunter2",
+            "NOTIFY_URLS_DBA": "",
+        }
+    )
+    assert read.public_url == "https://panel.example.org/phasegate"
+    assert read.notify_urls == {
+        "NOTIFY_URLS": ("json://h/hunter2,b", "slack://hunter2/x", "discord://hunter2/y"),
+        "NOTIFY_URLS_ONCALL": ("jsons://h/hunter2",),
+    }
+    assert "hunter2" not in repr(read)
 
 
 def test_the_environment_never_shows_its_secrets() -> None:
