@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import smtplib
 from typing import Any
@@ -9,11 +10,14 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.urls import reverse
 
 from migration_runs.exceptions import NotSent
 from migration_runs.models import Notification, Run
+
+logger = logging.getLogger(__name__)
 
 CHAT_SECONDS = 60
 PLAIN_TEXT = "text"
@@ -56,8 +60,10 @@ def email(person: User, *, subject: str, text: str, message_id: str) -> None:
         to=[person.email],
         headers={"Message-ID": f"<{message_id}@{host}>", "Auto-Submitted": "auto-generated"},
     )
+    connection = get_connection()
     try:
-        message.send()
+        connection.open()
+        connection.send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         raise NotSent(
@@ -72,9 +78,7 @@ def email(person: User, *, subject: str, text: str, message_id: str) -> None:
     except smtplib.SMTPAuthenticationError as error:
         raise NotSent(f"The mail server refuses the log-in ({error.smtp_code}).", down=True) from None
     except smtplib.SMTPSenderRefused as error:
-        raise NotSent(
-            f"The mail server refuses EMAIL_FROM as sender ({error.smtp_code}).", down=True
-        ) from None
+        raise NotSent(f"The mail server refuses EMAIL_FROM ({error.smtp_code}).", down=True) from None
     except smtplib.SMTPResponseException as error:
         raise NotSent(f"The mail server refuses to talk ({error.smtp_code}).", down=True) from None
     except (smtplib.SMTPException, OSError) as error:

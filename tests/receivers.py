@@ -14,14 +14,14 @@ from typing import Any, cast
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Speaks as much SMTP as a client needs. ``answers`` holds what to say to a verb instead of yes."""
+    """Speaks as much SMTP as a client needs. ``answers`` holds what to say to a verb instead of yes (None: nothing)."""
 
     allow_reuse_address = True
     daemon_threads = True
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Smtp)
-        self.answers: dict[str, str] = {}
+        self.answers: dict[str, str | None] = {}
         self.messages: list[EmailMessage] = []
         self.logins: list[str] = []
         self.taking = threading.Event()
@@ -73,7 +73,9 @@ class _Smtp(socketserver.StreamRequestHandler):
         )
         self._say("250 taken")
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str | None) -> None:
+        if text is None:
+            return
         try:
             self.wfile.write(f"{text}\r\n".encode())
         except OSError:

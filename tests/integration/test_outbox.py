@@ -91,6 +91,18 @@ def test_a_message_is_sent_once_and_told_on_the_trail(mail: MailServer) -> None:
     assert audit.verify().intact
 
 
+def test_a_server_that_does_not_say_goodbye_has_the_message_nevertheless(
+    mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 1)
+    mail.answers["QUIT"] = None
+    row = one_message()
+    assert sending.send_due() == 1
+    row.refresh_from_db()
+    assert row.state == State.SENT
+    assert len(mail.messages) == 1
+
+
 def test_two_workers_at_once_never_send_the_same(mail: MailServer) -> None:
     scene = Scene.draft()
     row = one_message_rows(scene, 40)
