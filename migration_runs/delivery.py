@@ -88,6 +88,16 @@ def email(person: User, *, subject: str, text: str, message_id: str) -> None:
             f"The e-mail address of {person.get_username()} cannot be written to.",
             permanent=True,
         ) from None
+    finally:
+        _leave(connection)
+
+
+def _leave(connection: BaseEmailBackend) -> None:
+    """Close the connection. By then it is decided whether the message was taken: this must not change it."""
+    try:
+        connection.close()
+    except (smtplib.SMTPException, OSError) as error:
+        logger.info("the mail server did not say goodbye (%s)", type(error).__name__)
 
 
 def chat(channel: str, *, subject: str, text: str) -> None:

@@ -14,7 +14,10 @@ from typing import Any, cast
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Speaks as much SMTP as a client needs. ``answers`` holds what to say to a verb instead of yes (None: nothing)."""
+    """Speaks as much SMTP as a client needs.
+
+    ``answers`` holds what to say to a verb instead of yes; None: nothing at all.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
