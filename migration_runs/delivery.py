@@ -112,7 +112,9 @@ def chat(channel: str, *, subject: str, text: str) -> None:
         timeout=CHAT_SECONDS,
     ) as result:
         if not result:
-            raise NotSent(f"{channel} did not take the message{_status(result)}.")
+            status = _status(result)
+            # One that did not even answer would keep each other message waiting as long.
+            raise NotSent(f"{channel} did not take the message{status}.", down=not status)
 
 
 def is_understood(channel: str) -> bool:
