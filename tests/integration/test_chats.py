@@ -19,7 +19,11 @@ from migration_runs.services import runs
 from tests.control import HOW, Scene, make_people
 from tests.receivers import Webhook, webhook
 
-pytestmark = pytest.mark.usefixtures("control_db", "broker")
+pytestmark = [
+    pytest.mark.usefixtures("control_db", "broker"),
+    # Apprise asks for it while it is there.
+    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),
+]
 
 CANARY = "canary-6f1d"
 
