@@ -31,6 +31,7 @@ QUEUES: dict[str, str] = {
     "verify_when_due": "verification",
     "look_at_touched": "verification",
     "send_notifications": "notifications",
+    "read_trail": "verification",
 }
 """The queue of every task. Phases may take hours, so nothing regular may stand behind them; a mail server may
 take minutes to answer, so no check may stand behind a message."""

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from migration_runs.models import PhaseRun, Run, StepRun
 from migration_runs.services import checks as check_services
-from migration_runs.services import outbox, verification_schedule
+from migration_runs.services import outbox, trail_reading, verification_schedule
 from migration_runs.states import PHASE_WORKING, PhaseState, RunState, StepState
 
 LIVE = (RunState.IN_PROGRESS, RunState.ON_HOLD, RunState.ROLLING_BACK)
@@ -43,6 +43,7 @@ def hints() -> Iterator[Hint]:
     yield from runs_to_look_at()
     yield from ledgers_to_give_up()
     yield from messages_to_send()
+    yield from trail_to_read()
 
 
 def phases_to_work_on() -> Iterator[Hint]:
@@ -113,6 +114,12 @@ def messages_to_send() -> Iterator[Hint]:
     """One hint, however many messages wait: whoever takes it sends all of them."""
     if outbox.something_due():
         yield Hint("send_notifications")
+
+
+def trail_to_read() -> Iterator[Hint]:
+    """The audit trail as a whole, when its last reading is too long ago."""
+    if trail_reading.due():
+        yield Hint("read_trail")
 
 
 def verification_due(run_id: int) -> bool:

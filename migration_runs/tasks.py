@@ -13,7 +13,7 @@ from celery.signals import worker_ready
 
 from migration_runs import beside, dispatch, execution, sending, sweeper
 from migration_runs.services import checks as check_services
-from migration_runs.services import fleet, verification
+from migration_runs.services import fleet, trail_reading, verification
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +78,12 @@ def give_up_ledger(run_id: int) -> None:
 def send_notifications() -> None:
     """Send every message to people that is due."""
     sending.send_due()
+
+
+@shared_task
+def read_trail() -> None:
+    """Read the whole audit trail and keep what was found, unless another worker is at it."""
+    trail_reading.read_when_due()
 
 
 @shared_task

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from migration_runs.models import LogLine, Run
-from migration_runs.selectors import live_stamp, trail
+from migration_runs.selectors import live_stamp
 from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
 
@@ -126,15 +126,6 @@ def readiness_page(request: HttpRequest, run_id: int) -> HttpResponse:
             groups.append({"title": title, "items": items, "ticked": sum(item.ticked for item in items)})
     more = {"tab": "readiness", "page_title": "Readiness", "groups": groups}
     return render(request, "migration_runs/readiness.html", context(request, run, **more))
-
-
-@require_GET
-@for_readers
-def audit_page(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Every event of the run."""
-    run = run_view(run_id, person=reader(request))
-    more = {"tab": "audit", "page_title": "Audit", "events": trail.all_events(Run.objects.get(pk=run_id))}
-    return render(request, "migration_runs/audit.html", context(request, run, **more))
 
 
 @require_GET

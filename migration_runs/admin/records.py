@@ -1,4 +1,4 @@
-"""Signatures, the audit trail and plans in the admin: for reading alone."""
+"""Signatures and plans in the admin: for reading alone."""
 
 # Django prescribes the signatures; the answer is no whoever asks.
 # ruff: noqa: ARG002
@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from migration_runs.models import AuditEvent, SignOff, StoredPlan
+from migration_runs.models import SignOff, StoredPlan
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -31,17 +31,6 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never."""
         return False
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
-    """The audit trail of all runs."""
-
-    list_display = ("seq", "at", "actor", "actor_how", "action", "object")
-    list_filter = ("action", "run")
-    search_fields = ("actor", "action", "object")
-    ordering = ("-seq",)
-    date_hierarchy = None
 
 
 @admin.register(SignOff)

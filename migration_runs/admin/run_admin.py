@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from migration_runs.admin import acting, document_pages, pages, review_page
+from migration_runs.admin import acting, audit_pages, document_pages, pages, review_page
 from migration_runs.admin.acting import may_write
 from migration_runs.admin.records import ReadOnlyAdmin
 from migration_runs.models import Run
@@ -57,7 +57,7 @@ class RunAdmin(ReadOnlyAdmin):
             at("<int:run_id>/documents/lesson/", document_pages.write_lesson, "lesson"),
             at("<int:run_id>/documents/<slug:key>/", document_pages.document_page, "document"),
             at("<int:run_id>/documents/<slug:key>.md", document_pages.document_markdown, "document_markdown"),
-            at("<int:run_id>/audit/", pages.audit_page, "audit"),
+            at("<int:run_id>/audit/", audit_pages.run_trail, "audit"),
             at("<int:run_id>/log/", pages.log_download, "log"),
             at("<int:run_id>/rollback/", acting.rollback_page, "rollback"),
             at("<int:run_id>/act/<slug:verb_name>/", acting.act, "act"),

@@ -16,6 +16,7 @@ from migration_runs.models.run import Run
 from migration_runs.models.sign_off import SignOff
 from migration_runs.models.step_run import StepRun
 from migration_runs.models.stored_plan import StoredPlan
+from migration_runs.models.trail_reading import TrailReading
 from migration_runs.models.verification_bucket import VerificationBucket
 from migration_runs.models.verification_pass import VerificationPass
 from migration_runs.models.verification_report import VerificationReport
@@ -37,6 +38,7 @@ __all__ = [
     "SignOff",
     "StepRun",
     "StoredPlan",
+    "TrailReading",
     "VerificationBucket",
     "VerificationPass",
     "VerificationReport",

@@ -30,7 +30,18 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ["seq"]
-        indexes: ClassVar = [models.Index(fields=["run", "seq"], name="audit_event_run")]
+        # A page of the trail is found by one of these, however long the trail is. Actions are asked for by
+        # their beginning as well ("refused."), which only an index of patterns can answer.
+        indexes: ClassVar = [
+            models.Index(fields=["run", "seq"], name="audit_event_run"),
+            models.Index(fields=["actor", "seq"], name="audit_event_actor"),
+            models.Index(
+                fields=["action", "seq"],
+                name="audit_event_action",
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+            ),
+            models.Index(fields=["at"], name="audit_event_at"),
+        ]
         triggers: ClassVar = [guards.audit_chain(), *guards.append_only()]
 
     def __str__(self) -> str:

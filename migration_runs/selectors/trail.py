@@ -13,11 +13,6 @@ def latest_events(run: Run, count: int) -> tuple[EventView, ...]:
     return tuple(view(row) for row in AuditEvent.objects.filter(run=run).order_by("-seq")[:count])
 
 
-def all_events(run: Run) -> tuple[EventView, ...]:
-    """Every event of a run, newest first."""
-    return tuple(view(row) for row in AuditEvent.objects.filter(run=run).order_by("-seq"))
-
-
 def view(row: AuditEvent) -> EventView:
     """An event with its sentence."""
     return EventView(
@@ -48,6 +43,7 @@ SAID = {
     "run.resume": "resumed {object}",
     "run.complete": "completed {object}",
     "run.seal": "sealed {object}",
+    "run.ledger_gone": "took the ledger of {object} off its target",
     "run.cancel": "cancelled {object}",
     "run.roll_back": "began to roll {object} back",
     "run.finish_rollback": "finished the rollback of {object}",
@@ -72,6 +68,7 @@ SAID = {
     "step.confirm_undo": "confirmed the way back of {object}",
     "readiness.tick": "ticked {object}",
     "lesson.write": "wrote down what was learned from {object}",
+    "check.fail": "found a check failed: {object}",
     "check.missed": "found a check missed: {object}",
     "window.start": "opened {object}",
     "window.end": "ended {object}",

@@ -86,6 +86,10 @@ STATES: dict[str, tuple[str, str, str]] = {
     "message_sent": ("is-ok", "ok", "Sent"),
     "message_unknown": ("is-missed", "missed", "May have arrived"),
     "message_gave_up": ("is-bad", "bad", "Given up"),
+    "chain_whole": ("is-ok", "ok", "Chain whole"),
+    "chain_broken": ("is-bad", "bad", "Chain broken"),
+    "chain_late": ("is-warn", "clock", "Not read lately"),
+    "chain_unread": ("is-idle", "idle", "Not read yet"),
     "ticked": ("is-ok", "ok", "done"),
     "open": ("is-idle", "idle", "open"),
     "proven": ("is-ok", "ok", "proven"),
@@ -207,11 +211,12 @@ def number(value: Any) -> str:
 
 @register.filter
 def utc(value: datetime | None, style: str = "") -> SafeString:
-    """A moment in UTC. ``time`` shows the clock alone; the whole moment stands in the title."""
+    """A moment in UTC to the minute; ``second``: to the second, ``time``: the clock alone. Title: all."""
     if value is None:
         return NOTHING
     moment = value.astimezone(UTC)
-    shown = moment.strftime({"time": "%H:%M:%S", "short": "%a %H:%M"}.get(style, "%a %d %b %Y, %H:%M UTC"))
+    styles = {"time": "%H:%M:%S", "short": "%a %H:%M", "second": "%a %d %b %Y, %H:%M:%S UTC"}
+    shown = moment.strftime(styles.get(style, "%a %d %b %Y, %H:%M UTC"))
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
@@ -258,6 +263,22 @@ def percent(done: int | None, total: int | None) -> int:
 def breakable(key: str) -> SafeString:
     """A key with a place to break after each underscore."""
     return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in key.split("_")))
+
+
+KNOWN_BY = {
+    "web": "logged in to the panel",
+    "worker": "a process of the panel",
+    "password": "a password that was typed",
+    "demo": "named in the demo, not proven",
+}
+
+
+@register.filter
+def known_by(how: str) -> str:
+    """How the panel knew who an actor was, in words."""
+    if how.startswith("shell:"):
+        return f"terminal, shell user {how.removeprefix('shell:')}"
+    return KNOWN_BY.get(how, how)
 
 
 @register.filter

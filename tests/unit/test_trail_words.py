@@ -1,0 +1,75 @@
+"""Every action that the code can write has a sentence."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from migration_runs.models import AuditEvent
+from migration_runs.selectors import trail
+from migration_runs.states import PHASE_TRANSITIONS, RUN_TRANSITIONS
+from tests.processes import CHECKOUT
+
+MOVES = {
+    "run.{}": {arrow.verb for arrow in RUN_TRANSITIONS},
+    "phase.{}": {arrow.verb for arrow in PHASE_TRANSITIONS},
+    "refused.{}": {"anything"},
+}
+"""Actions that are put together, each with what may stand in the gap."""
+
+
+def written() -> Iterator[str]:
+    """The action of every call of ``append`` in the source, those put together with each of their parts."""
+    for path in sorted((CHECKOUT / "migration_runs").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "audit.append":
+                given = {word.arg: word.value for word in node.keywords}
+                yield from _actions(given["action"], where=f"{path.name}:{node.lineno}")
+
+
+def _actions(node: ast.expr, *, where: str) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(action)):
+            yield action
+        case ast.IfExp(body=one, orelse=other):
+            yield from _actions(one, where=where)
+            yield from _actions(other, where=where)
+        case ast.JoinedStr(values=parts):
+            form = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+            assert form in MOVES, f"{where} puts an action together in a way that this test does not know"
+            yield from (form.format(verb) for verb in MOVES[form])
+        case _:
+            raise AssertionError(f"{where}: what action is {ast.unparse(node)}?")
+
+
+def event(action: str, **more: object) -> AuditEvent:
+    given = {"seq": 1, "at": datetime.now(UTC), "actor": "dora", "actor_how": "web", "object": "dxy_1m-12"}
+    return AuditEvent(**(given | {"action": action, "detail": {}} | more))
+
+
+def test_every_action_that_can_be_written_has_a_sentence() -> None:
+    actions = set(written())
+    assert len(actions) > 30
+    assert {"run.roll_back", "phase.undo", "sign_off.void", "check.fail", "run.ledger_gone"} <= actions
+    unsaid = {action for action in actions - trail.SAID.keys() if not action.startswith("refused.")}
+    assert unsaid == set()
+
+
+def test_no_sentence_is_kept_for_what_nobody_writes() -> None:
+    assert trail.SAID.keys() - set(written()) == set()
+
+
+def test_a_sentence_says_who_what_and_why() -> None:
+    told = trail.sentence(event("run.hold", detail={"reason": "lag of 40 s"}))
+    assert told == "dora put dxy_1m-12 on hold: “lag of 40 s”"
+    assert trail.sentence(event("refused.roll_back")) == "dora was refused: roll back of dxy_1m-12"
+
+
+def test_an_action_that_is_not_known_is_readable() -> None:
+    assert trail.sentence(event("moon.turn_round")) == "dora moon turn round dxy_1m-12"
+
+
+def test_braces_in_what_people_typed_are_text() -> None:
+    assert trail.sentence(event("run.start", object="{object} {0}")) == "dora started {object} {0}"
+    assert "{0}" in trail.sentence(event("moon.turn", object="x", detail={"reason": "{0}"}))
