@@ -40,6 +40,23 @@ def is_open(moment: datetime) -> bool:
     return (minute_number(moment) - _FIRST_OPEN_MINUTE) % _MINUTES_PER_WEEK < _OPEN_MINUTES_PER_WEEK
 
 
+def opened_at(moment: datetime) -> datetime:
+    """Return the newest opening of the market that is not after ``moment``."""
+    weeks = (minute_number(moment) - _FIRST_OPEN_MINUTE) // _MINUTES_PER_WEEK
+    return minute_start(_FIRST_OPEN_MINUTE + weeks * _MINUTES_PER_WEEK)
+
+
+def next_opening(moment: datetime) -> datetime:
+    """Return the first opening of the market after ``moment``."""
+    return opened_at(moment) + _MINUTES_PER_WEEK * MINUTE
+
+
+def last_closing(moment: datetime) -> datetime:
+    """Return the newest time that is not after ``moment`` at which the market closed."""
+    closing = opened_at(moment) + _OPEN_MINUTES_PER_WEEK * MINUTE
+    return closing if closing <= moment else closing - _MINUTES_PER_WEEK * MINUTE
+
+
 def last_monday_morning(moment: datetime) -> datetime:
     """Return the newest Monday 08:00 UTC that is not after ``moment``."""
     monday = moment.astimezone(UTC).date() - timedelta(days=moment.astimezone(UTC).weekday())

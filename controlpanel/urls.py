@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from controlpanel import health
@@ -17,5 +17,6 @@ admin.site.enable_nav_sidebar = False  # a run page needs the width; the start p
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", health.healthz, name="healthz"),
+    path("admin/bars/", include("bars.urls")),
     path("admin/", admin.site.urls),
 ]
