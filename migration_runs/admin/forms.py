@@ -108,6 +108,14 @@ class LessonForm(forms.Form):
     )
 
 
+class ReasonForm(forms.Form):
+    """Why a person takes something back."""
+
+    reason = forms.CharField(
+        label="Why", max_length=TEXT_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+
 class NewRunForm(forms.Form):
     """What a new run needs: a runbook, a target and the data decision. The author is who is logged in."""
 

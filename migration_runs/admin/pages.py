@@ -18,7 +18,6 @@ from migration_runs.selectors import live_stamp
 from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
 
-GROUPS = (("approvers", "Approvers"), ("day_before", "Day before"), ("day_of", "Day of"), ("after", "After"))
 RUN_STATES_IN_FRONT = frozenset(
     {"draft", "awaiting_approval", "approved", "completed", "sealed", "cancelled", "rolled_back"}
 )
@@ -72,9 +71,8 @@ def context(request: HttpRequest, run: RunView, **more: Any) -> dict[str, Any]:
 @for_readers
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """The run page."""
-    stamp = live_stamp.stamp_of(
-        run_id
-    )  # first: what changes while the page is made is drawn at the next poll
+    # The stamp first: what changes while the page is made is drawn at the next poll.
+    stamp = live_stamp.stamp_of(run_id)
     run = run_view(run_id, person=reader(request))
     return render(request, "migration_runs/run.html", context(request, run, tab="run", stamp=stamp))
 
@@ -88,44 +86,6 @@ def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
         return HttpResponse(status=UNCHANGED)
     run = run_view(run_id, person=reader(request))
     return render(request, "migration_runs/_live.html", context(request, run, tab="run", stamp=stamp))
-
-
-@require_GET
-@for_readers
-def monitoring_page(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Every window with its checks."""
-    return _monitoring(request, run_id, "migration_runs/monitoring.html")
-
-
-@require_GET
-@for_readers
-def monitoring_live(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The live part of the monitoring page."""
-    return _monitoring(request, run_id, "migration_runs/_monitoring.html")
-
-
-def _monitoring(request: HttpRequest, run_id: int, template: str) -> HttpResponse:
-    stamp = live_stamp.stamp_of(run_id)
-    if request.GET.get("seen") == stamp:
-        return HttpResponse(status=UNCHANGED)
-    run = run_view(run_id, person=reader(request))
-    windows = [window for window in (run.window, *reversed(run.past_windows)) if window is not None]
-    more = {"tab": "monitoring", "page_title": "Monitoring", "windows": windows, "stamp": stamp}
-    return render(request, template, context(request, run, **more))
-
-
-@require_GET
-@for_readers
-def readiness_page(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The readiness checklist in its four groups."""
-    run = run_view(run_id, person=reader(request))
-    groups = []
-    for key, title in GROUPS:
-        items = [item for item in run.readiness if item.group == key]
-        if items:
-            groups.append({"title": title, "items": items, "ticked": sum(item.ticked for item in items)})
-    more = {"tab": "readiness", "page_title": "Readiness", "groups": groups}
-    return render(request, "migration_runs/readiness.html", context(request, run, **more))
 
 
 @require_GET

@@ -11,7 +11,16 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from migration_runs.admin import acting, audit_pages, document_pages, pages, review_page
+from migration_runs.admin import (
+    acting,
+    audit_pages,
+    document_pages,
+    handover_pages,
+    monitoring_pages,
+    pages,
+    readiness_pages,
+    review_page,
+)
 from migration_runs.admin.acting import may_write
 from migration_runs.admin.records import ReadOnlyAdmin
 from migration_runs.models import Run
@@ -50,9 +59,9 @@ class RunAdmin(ReadOnlyAdmin):
             at("<int:run_id>/change/", pages.run_page, "change"),
             at("<int:run_id>/live/", pages.run_live, "live"),
             at("<int:run_id>/plan/", review_page.plan_page, "plan"),
-            at("<int:run_id>/monitoring/", pages.monitoring_page, "monitoring"),
-            at("<int:run_id>/monitoring/live/", pages.monitoring_live, "monitoring_live"),
-            at("<int:run_id>/readiness/", pages.readiness_page, "readiness"),
+            at("<int:run_id>/monitoring/", monitoring_pages.monitoring_page, "monitoring"),
+            at("<int:run_id>/monitoring/live/", monitoring_pages.monitoring_live, "monitoring_live"),
+            at("<int:run_id>/readiness/", readiness_pages.readiness_page, "readiness"),
             at("<int:run_id>/documents/", document_pages.document_list, "documents"),
             at("<int:run_id>/documents/lesson/", document_pages.write_lesson, "lesson"),
             at("<int:run_id>/documents/<slug:key>/", document_pages.document_page, "document"),
@@ -63,6 +72,9 @@ class RunAdmin(ReadOnlyAdmin):
             at("<int:run_id>/act/<slug:verb_name>/", acting.act, "act"),
             at("<int:run_id>/confirm/<int:number>/<slug:step>/", acting.confirm, "confirm"),
             at("<int:run_id>/tick/<slug:item>/", acting.tick, "tick"),
+            at("<int:run_id>/untick/<slug:item>/", readiness_pages.untick, "untick"),
+            at("<int:run_id>/handover/", handover_pages.handover_page, "handover"),
+            at("<int:run_id>/handover/<slug:asked>/", handover_pages.handover_act, "handover_act"),
             *super().get_urls()[:1],
         ]
 

@@ -43,6 +43,14 @@ def open_until(sessions: Sequence[Session], at: datetime) -> datetime | None:
     return None
 
 
+def closed_since(sessions: Sequence[Session], at: datetime) -> datetime | None:
+    """When the last session before ``at`` closed; None when it is open, or when there was none."""
+    if open_from(sessions, at) is not None:
+        return None
+    closes = [end for _, end in _intervals(sessions, at - _WEEK, at) if end <= at]
+    return closes[-1] if closes else None
+
+
 def open_seconds(sessions: Sequence[Session], start: datetime, end: datetime) -> float:
     """Seconds of ``[start, end)`` during which the market is open; 0 when ``end`` is not after ``start``."""
     _require_aware(start)

@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 
 from migration_runs.engine import calendar, clock, connection, script
+from migration_runs.engine.bounds import REAL_FLOOR_S, describe, floored, holds
 from migration_runs.engine.job import Job
 from migration_runs.engine.move import verification
 from migration_runs.engine.outcome import CheckOutcome, Verdict, Verification
@@ -28,9 +29,6 @@ from migration_runs.exceptions import EngineError
 from migration_runs.runbook.base import SqlFile
 from migration_runs.runbook.monitoring import Bound, Check
 from migration_runs.runbook.plan import Plan
-
-REAL_FLOOR_S = 2.0
-"""No duration is judged more finely than this many seconds of real time."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class _Judged:
     value: float | None
     detail: str
     bound: str = ""
+    shown: float | None = None
 
 
 def run_check(
@@ -83,33 +82,7 @@ def run_check(
         market_now=moment.now if moment else datetime.now(UTC),
         market_open=moment.is_open if moment else True,
         seconds=time.monotonic() - started,
-    )
-
-
-def describe(bound: Bound | None, unit: str = "") -> str:
-    """A bound in words: ``below 300 s``."""
-    if bound is None:
-        return "none"
-    suffix = " s" if unit == "seconds" else ""
-    words = {
-        "below": bound.below,
-        "at most": bound.at_most,
-        "above": bound.above,
-        "at least": bound.at_least,
-        "equal to": bound.equals,
-    }
-    return " and ".join(f"{word} {value:g}{suffix}" for word, value in words.items() if value is not None)
-
-
-def holds(bound: Bound, value: float) -> bool:
-    """Whether every given part of the bound holds for ``value``; never for NaN."""
-    return (
-        value == value  # noqa: PLR0124  (NaN is not equal to itself, and is no measurement)
-        and (bound.below is None or value < bound.below)
-        and (bound.at_most is None or value <= bound.at_most)
-        and (bound.above is None or value > bound.above)
-        and (bound.at_least is None or value >= bound.at_least)
-        and (bound.equals is None or value == bound.equals)
+        shown=judged.shown,
     )
 
 
@@ -146,7 +119,7 @@ def _judge(
 def _judge_value(conn: psycopg.Connection[Any], job: Job, check: Check, moment: _Moment) -> _Judged:
     if check.sql is None:
         return _Judged("fail", None, "the check has no query")
-    value, detail = _measure(conn, job, check.sql, moment)
+    value, detail, shown = _measure(conn, job, check.sql, moment, shows=check.shows is not None)
     if value is None:
         return _Judged("fail", None, detail or "there is no data to judge")
     passes = _adjusted(check.passes, check, job.plan, moment)
@@ -158,16 +131,16 @@ def _judge_value(conn: psycopg.Connection[Any], job: Job, check: Check, moment: 
     if check.unit == "seconds" and check.when_closed != "same" and moment.open_from is not None:
         judged_value = min(value, (moment.now - moment.open_from).total_seconds())
     if passes is None or holds(passes, judged_value):
-        return _Judged("pass", value, detail, bound)
+        return _Judged("pass", value, detail, bound, shown)
     if (warns is not None and holds(warns, judged_value)) or check.otherwise == "warn":
-        return _Judged("warn", value, detail, bound)
-    return _Judged("fail", value, detail, bound)
+        return _Judged("warn", value, detail, bound, shown)
+    return _Judged("fail", value, detail, bound, shown)
 
 
 def _judge_closed(conn: psycopg.Connection[Any], job: Job, check: Check, moment: _Moment) -> _Judged:
     if check.when_closed == "closed" or check.closed_sql is None:
         return _Judged("closed", None, "the market is closed")
-    value, detail = _measure(conn, job, check.closed_sql, moment)
+    value, detail, _ = _measure(conn, job, check.closed_sql, moment)
     bound = _adjusted(check.closed_pass, check, job.plan, moment)
     words = f"while closed: {describe(bound, check.unit)}"
     if value is None:
@@ -191,8 +164,9 @@ def _judge_verification(job: Job, verified: Verification | None) -> _Judged:
 
 
 def _measure(
-    conn: psycopg.Connection[Any], job: Job, file: SqlFile, moment: _Moment
-) -> tuple[float | None, str]:
+    conn: psycopg.Connection[Any], job: Job, file: SqlFile, moment: _Moment, *, shows: bool = False
+) -> tuple[float | None, str, float | None]:
+    """The query's value, its detail, and with ``shows`` the number that is only shown."""
     parameters = {
         **job.plan.parameters,
         "now": moment.now,
@@ -205,29 +179,30 @@ def _measure(
         conn.execute("SET TRANSACTION READ ONLY")
         rows = script.execute(conn, file, parameters)
     if not rows:
-        return None, ""
+        return None, "", None
     if len(rows) != 1 or "value" not in rows[0]:
         raise EngineError(f"{file.path} must return one row with value (and detail); it returned {len(rows)}")
-    value, detail = rows[0]["value"], rows[0].get("detail")
+    if shows and "shown" not in rows[0]:
+        raise EngineError(f"{file.path} must return shown too, since its check shows a number")
+    row, detail = rows[0], rows[0].get("detail")
+    number = _number(row["value"], "value", file)
+    shown = _number(row["shown"], "shown", file) if shows else None
+    return number, "" if detail is None else str(detail), shown
+
+
+def _number(value: Any, name: str, file: SqlFile) -> float | None:
     try:
-        number = None if value is None else float(value)
+        return None if value is None else float(value)
     except (TypeError, ValueError) as error:
-        raise EngineError(f"{file.path} must return a number as its value, not {value!r}") from error
-    return number, "" if detail is None else str(detail)
+        raise EngineError(f"{file.path} must return a number as its {name}, not {value!r}") from error
 
 
 def _adjusted(bound: Bound | None, check: Check, plan: Plan, moment: _Moment) -> Bound | None:
     """The bound after flooring (durations) and scaling (counts after a reopening)."""
     if bound is None:
         return None
+    bound = floored(bound, check, plan.clock_speed)
     changes: dict[str, float] = {}
-    if check.unit == "seconds":
-        floor = REAL_FLOOR_S * plan.clock_speed
-        changes |= {
-            name: max(value, floor)
-            for name, value in (("below", bound.below), ("at_most", bound.at_most))
-            if value is not None
-        }
     if check.scale_by_open:
         changes |= {
             name: value * moment.open_part

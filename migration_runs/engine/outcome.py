@@ -60,7 +60,10 @@ class StepPreview:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """One health check's verdict, with the number, the text and the (floored) bounds that judged it."""
+    """One health check's verdict, with the number, the text and the (floored) bounds that judged it.
+
+    ``shown`` is a second number that judges nothing.
+    """
 
     check: str
     verdict: Verdict
@@ -70,6 +73,7 @@ class CheckOutcome:
     market_now: datetime
     market_open: bool
     seconds: float
+    shown: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from migration_runs.models.audit_event import AuditEvent
 from migration_runs.models.confirmation import Confirmation
 from migration_runs.models.due_check import DueCheck
 from migration_runs.models.fleet_pulse import FleetPulse
+from migration_runs.models.handover_card import HandoverCard
+from migration_runs.models.handover_note import HandoverNote
 from migration_runs.models.lesson import Lesson
 from migration_runs.models.log_line import LogLine
 from migration_runs.models.monitoring_window import MonitoringWindow
@@ -28,6 +30,8 @@ __all__ = [
     "Confirmation",
     "DueCheck",
     "FleetPulse",
+    "HandoverCard",
+    "HandoverNote",
     "Lesson",
     "LogLine",
     "MonitoringWindow",

@@ -14,6 +14,7 @@ class DueCheck(models.Model):
     """One check of one round of a window, made when the window starts, so that one that never ran is seen.
 
     ``round`` counts from 1. Past ``late_after`` without a result it is missed, which counts as failed.
+    ``shown`` is a second number that the check's query gave, which judges nothing.
     """
 
     class State(models.TextChoices):
@@ -35,6 +36,7 @@ class DueCheck(models.Model):
         max_length=6, choices=[(v, v) for v in ("pass", "warn", "fail", "closed")], blank=True, default=""
     )
     value = models.FloatField(null=True, blank=True)
+    shown = models.FloatField(null=True, blank=True)
     detail = models.TextField(blank=True, default="")
     bound = models.TextField(blank=True, default="")
     market_open = models.BooleanField(null=True, blank=True)

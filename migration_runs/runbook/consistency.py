@@ -134,6 +134,8 @@ def _checks(runbook: Runbook) -> Iterator[Fault]:
             yield place, f"check '{check.key}' must have either sql or builtin"
         if check.sql is not None and check.passes is None:
             yield place, f"check '{check.key}' has no 'passes', so it could not fail"
+        if check.shows is not None and check.sql is None:
+            yield place, f"check '{check.key}': shows goes with sql, whose column shown it is"
         if (check.when_closed == "lag") != (check.closed_sql is not None and check.closed_pass is not None):
             yield place, f"check '{check.key}': when_closed = \"lag\" goes with closed_sql and closed_pass"
     for number, session in enumerate(runbook.window.sessions):

@@ -19,6 +19,13 @@ class Bound(Frozen):
     equals: float | None = None
 
 
+class Shown(Frozen):
+    """A second number of a check's query, its column ``shown``, which judges nothing: it gets a chart."""
+
+    title: str
+    unit: Literal["seconds", "count", "price", "number"] = "number"
+
+
 class Check(Frozen):
     """A health check: a query that measures one number, and the bounds that judge it.
 
@@ -32,7 +39,8 @@ class Check(Frozen):
     time. ``when_closed``: ``same`` judges as ever; ``closed`` gives the verdict closed;
     ``lag`` runs ``closed_sql`` instead and judges it by ``closed_pass`` (else fail).
     ``builtin`` checks need no SQL: ``verification`` (last live verification clean).
-    ``in_window`` false keeps a check out of the hourly round (phase 6 only).
+    ``in_window`` false keeps a check out of the hourly round (phase 6 only). With ``shows`` the query returns
+    ``shown`` too, a number to be charted.
     """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
@@ -50,6 +58,7 @@ class Check(Frozen):
     scale_by_open: bool = False
     in_window: bool = True
     what_to_do: str = ""
+    shows: Shown | None = None
 
 
 class Session(Frozen):

@@ -1,4 +1,4 @@
-"""What pages show of signatures and of the readiness checklist."""
+"""What pages show of signatures."""
 
 from __future__ import annotations
 
@@ -25,18 +25,3 @@ class SignOffView:
     comment: str = ""
     why_void: str = ""
     action: Action | None = None
-
-
-@dataclass(frozen=True)
-class ReadinessView:
-    """A line of the readiness checklist."""
-
-    key: str
-    group: str
-    text: str
-    role: Role
-    automatic: bool
-    ticked: bool
-    by: str
-    at: datetime | None
-    may_tick: bool

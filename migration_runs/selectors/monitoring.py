@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
+from migration_runs.engine import calendar
 from migration_runs.models import DueCheck, MonitoringWindow, Run
+from migration_runs.runbook.monitoring import Check
 from migration_runs.runbook.plan import Plan
+from migration_runs.selectors.check_rules import amount, rule_of
 from migration_runs.selectors.window_views import CheckView, RoundView, WindowView
 from migration_runs.services.window import WHOLE
 
 # The worst verdict of a round is what its tile shows.
-NEVER = "never"
-WORST = ("missed", "fail", "warn", "running", "due", "closed", "pass")
+WORST = ("missed", "fail", "warn", "running", "due_now", "due", "closed", "pass", "never")
+COUNTED = ("pass", "warn", "fail", "missed", "closed")
 
 
-def windows_of(run: Run, plan: Plan) -> list[WindowView]:
-    """All windows of a run, oldest first: two queries."""
+def windows_of(run: Run, plan: Plan, *, now: datetime) -> list[WindowView]:
+    """All windows of a run, oldest first: two queries. ``now`` is the control database's."""
     rows = list(run.windows.order_by("number"))
     due: dict[int, list[DueCheck]] = defaultdict(list)
     for check in DueCheck.objects.filter(window__run=run).order_by("round", "id"):
         due[check.window_id].append(check)
-    return [_window(row, due[row.pk], plan) for row in rows]
-
-
-def _window(row: MonitoringWindow, due: list[DueCheck], plan: Plan) -> WindowView:
     declared = {check.key: check for check in plan.runbook.checks}
+    rules = {key: rule_of(check, clock_speed=plan.clock_speed) for key, check in declared.items()}
+    return [_window(row, due[row.pk], plan, declared, rules, now=now) for row in rows]
+
+
+def _window(
+    row: MonitoringWindow,
+    due: list[DueCheck],
+    plan: Plan,
+    declared: dict[str, Check],
+    rules: dict[str, str],
+    *,
+    now: datetime,
+) -> WindowView:
     rounds: dict[int, list[CheckView]] = defaultdict(list)
     for check in due:
-        known = declared.get(check.check_key)
-        rounds[check.round].append(
-            CheckView(
-                key=check.check_key,
-                title=known.title if known else check.check_key,
-                round=check.round,
-                due_at=check.due_at,
-                late_after=check.late_after,
-                state=check.state,
-                verdict=check.verdict,
-                value=check.value,
-                detail=check.detail,
-                bound=check.bound,
-                market_open=check.market_open,
-                finished_at=check.finished_at,
-                what_to_do=known.what_to_do if known else "",
-            )
-        )
+        known, rule = declared.get(check.check_key), rules.get(check.check_key, "")
+        rounds[check.round].append(_check(check, known, rule))
     views = tuple(
-        RoundView(n, checks[0].due_at, _worst(checks), tuple(checks)) for n, checks in sorted(rounds.items())
+        RoundView(n, checks[0].due_at, _worst(checks, now), tuple(checks), on_hold=_on_hold(row, checks[0]))
+        for n, checks in sorted(rounds.items())
     )
-    counts = dict.fromkeys(("pass", "warn", "fail", "missed", "closed"), 0)
+    counts = dict.fromkeys(COUNTED, 0)
     for round_view in views:
         for view in round_view.checks:
-            verdict = _verdict(view)
-            if verdict in counts:
-                counts[verdict] += 1
+            if view.shown in counts:
+                counts[view.shown] += 1
     window = plan.runbook.window
-    open_rounds = sum(any(view.market_open for view in round_view.checks) for round_view in views)
-    if row.ended_at is not None:  # what it still had to come will not be looked at
-        views = tuple(dataclasses.replace(v, verdict=NEVER) if v.verdict == "due" else v for v in views)
     return WindowView(
         number=row.number,
         started_at=row.started_at,
@@ -69,17 +62,56 @@ def _window(row: MonitoringWindow, due: list[DueCheck], plan: Plan) -> WindowVie
         whole=row.ended_at is not None and row.end_reason == WHOLE,
         rounds=views,
         counts=counts,
-        open_checks=open_rounds,
+        open_checks=sum(any(view.market_open for view in round_view.checks) for round_view in views),
         open_needed=window.min_open_checks,
-        next_due=next((view.due_at for view in views if view.verdict == "due"), None),
+        next_due=next((view.due_at for view in views if view.verdict in {"due", "due_now"}), None),
+        now=now,
+        hours=window.hours,
+        interval_minutes=window.interval_minutes,
+        clock_speed=plan.clock_speed,
+        closed_since=_closed_since(due, plan),
     )
 
 
-def _verdict(check: CheckView) -> str:
-    if check.state == "done":
-        return check.verdict
-    return {"missed": "missed", "running": "running"}.get(check.state, "due")
+def _check(row: DueCheck, known: Check | None, rule: str) -> CheckView:
+    unit = known.unit if known else "number"
+    return CheckView(
+        key=row.check_key,
+        title=known.title if known else row.check_key,
+        round=row.round,
+        due_at=row.due_at,
+        late_after=row.late_after,
+        state=row.state,
+        verdict=row.verdict,
+        value=row.value,
+        detail=row.detail,
+        bound=row.bound,
+        market_open=row.market_open,
+        finished_at=row.finished_at,
+        what_to_do=known.what_to_do if known else "",
+        unit=unit,
+        rule=rule,
+        said=amount(row.value, unit),
+        second=row.shown,
+    )
 
 
-def _worst(checks: list[CheckView]) -> str:
-    return min((_verdict(check) for check in checks), key=WORST.index)
+def _on_hold(row: MonitoringWindow, check: CheckView) -> bool:
+    """Due after its window had ended: the run is, or was, held, and checks go on."""
+    return row.ended_at is not None and row.end_reason != WHOLE and check.due_at > row.ended_at
+
+
+def _closed_since(due: Iterable[DueCheck], plan: Plan) -> datetime | None:
+    """Since when, in market time, the market is closed, as the newest result has it; None when open."""
+    asked = [row for row in due if row.finished_at and row.market_now and row.market_open is not None]
+    newest = max(asked, key=lambda row: row.finished_at or row.due_at, default=None)
+    if newest is None or newest.market_open or newest.market_now is None:
+        return None
+    return calendar.closed_since(plan.runbook.window.sessions, newest.market_now) or newest.market_now
+
+
+def _worst(checks: list[CheckView], now: datetime) -> str:
+    def verdict(check: CheckView) -> str:
+        return "due_now" if check.shown == "due" and check.due_at <= now else check.shown
+
+    return min((verdict(check) for check in checks), key=WORST.index)

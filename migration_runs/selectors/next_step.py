@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from migration_runs.models import Run
+from migration_runs.selectors import watching
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.run_views import NextStep
@@ -101,6 +102,8 @@ def _approved(at: At) -> NextStep:
 
 def _held(at: At) -> NextStep:
     who = f" by {at.run.held_by.username}" if at.run.held_by else ""
+    if at.run.hold_kind == Run.HoldKind.CHECK and at.window is not None:
+        return watching.held(at.window, by=who, reason=at.run.hold_reason, actions=at.beside)
     return NextStep(
         "warn",
         f"On hold{who}",
@@ -182,7 +185,7 @@ def _running(at: At) -> NextStep:
             at.beside,
         )
     if phase.number == MONITORING and at.window is not None and not at.window.broken and not phase.fleet:
-        return _watching(at, at.window)
+        return watching.watching(at.window, at.beside)
     return _alone(at) or NextStep(
         "run",
         "Running",
@@ -209,20 +212,6 @@ def _alone(at: At) -> NextStep | None:
         "Worker lost",
         f"{at.phase.worker_lost}. Nothing to press.",
         "What was committed stands; the work resumes where it was.",
-        at.beside,
-    )
-
-
-def _watching(at: At, window: WindowView) -> NextStep:
-    if window.whole:
-        return NextStep("ok", "Healthy", "Nothing to do. The window is whole.", "", at.beside)
-    due = f" Next check {window.next_due:%H:%M:%S} UTC." if window.next_due else ""
-    return NextStep(
-        "ok",
-        "Healthy",
-        f"Nothing to do.{due}",
-        f"The window is whole at {window.ends_at:%a %H:%M:%S} UTC if every check until then has a result "
-        "and none fails.",
         at.beside,
     )
 

@@ -48,7 +48,7 @@ def run_view(run_id: int, *, person: User) -> RunView:
     assigned = {Role(row.role): row.person.username for row in run.assignments.select_related("person")}
     allowed = actions.allowed_actions(run, person)
     matrix = sign_off_matrix(run, plan, assigned, allowed)
-    windows = windows_of(run, plan)
+    windows = windows_of(run, plan, now=run.asked_at)
     phase_views = tuple(
         _signed(phase, matrix) for phase in _phases(run, plan, assigned, person, now=run.asked_at)
     )
@@ -87,7 +87,7 @@ def run_view(run_id: int, *, person: User) -> RunView:
         sign_offs=matrix,
         window=windows[-1] if windows else None,
         past_windows=tuple(windows[:-1]),
-        readiness=readiness_of(run, plan, person),
+        readiness=readiness_of(run, plan, person, named=assigned),
         verification=compared,
         rollback=rollback_readiness.readiness_of(run.state, plan, phase_views, compared),
         rows_copied=copied,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from migration_runs.engine.outcome import DualWriteStatus
-from migration_runs.selectors.gate_views import ReadinessView, SignOffView
+from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.phase_views import PhaseView
+from migration_runs.selectors.readiness_views import ReadinessView
 from migration_runs.selectors.rollback_readiness import RollbackReadiness
 from migration_runs.selectors.trail_views import EventView, LogLineView
 from migration_runs.selectors.verification_views import VerificationView
@@ -20,7 +21,7 @@ from migration_runs.services.offer import Action
 class NextStep:
     """The one thing to do now: for whom, what, and which actions are beside it.
 
-    ``tone`` is run, ok, warn or bad.
+    ``tone`` is run, ok, warn or bad. ``market`` says that the target's market is closed, while it is.
     """
 
     tone: str
@@ -28,6 +29,7 @@ class NextStep:
     headline: str
     text: str
     actions: tuple[Action, ...] = ()
+    market: str = ""
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ def record_check(due_check_id: int, outcome: CheckOutcome, *, worker: str = "wor
         row.state = DueCheck.State.DONE
         row.verdict = outcome.verdict
         row.value = outcome.value
+        row.shown = outcome.shown
         row.detail = outcome.detail
         row.bound = outcome.bound
         row.market_open = outcome.market_open

@@ -73,6 +73,14 @@ def holders(role: Role) -> list[User]:
     return list(User.objects.filter(is_active=True, groups__name=role.value).order_by("username"))
 
 
+def account_named(name: str) -> User:
+    """The active account of this name. Raises Refused for any other."""
+    person = User.objects.filter(username=name, is_active=True).first()
+    if person is None:
+        raise Refused(f"There is no active account '{name}'.", rule="account")
+    return person
+
+
 def _holds(roles: frozenset[Role]) -> str:
     if not roles:
         return "has no role"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from migration_runs.exceptions import IllegalMove, Refused
 from migration_runs.models import ReadinessTick, Run, VerificationReport
 from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.texts import ReadinessItem
-from migration_runs.services import audit, people, situation
+from migration_runs.services import audit, gates, people, situation
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.services.verbs import verb
@@ -20,15 +23,6 @@ APPROVED = frozenset({
     RunState.APPROVED, RunState.IN_PROGRESS, RunState.ON_HOLD, RunState.COMPLETED, RunState.SEALED,
 })  # fmt: skip
 FINISHED = frozenset({PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE})
-
-
-def _done(at: Situation, *, phase: int, kind: str) -> bool:
-    steps = [s for s in at.steps if s.phase.number == phase and s.kind == kind]
-    return bool(steps) and all(s.state == StepState.DONE for s in steps)
-
-
-def _over(at: Situation, number: int) -> bool:
-    return at.phase(number).state in FINISHED
 
 
 def unclean_report(at: Situation) -> VerificationReport | None:
@@ -47,13 +41,53 @@ def speaks_against(
     return None
 
 
-FACTS: dict[str, Callable[[Situation], bool]] = {
-    "approved": lambda at: at.run.state in APPROVED,
-    "backup_done": lambda at: _done(at, phase=1, kind="backup"),
-    "counts_match": lambda at: _done(at, phase=4, kind="verify"),
-    "monitored": lambda at: _over(at, 8),
-    "rolled_up": lambda at: _over(at, 6),
-    "verified": lambda at: at.verification is not None and not unclean_report(at),
+@dataclass(frozen=True)
+class Fact:
+    """What the panel knows by itself: whether it is so, since when, and from what it is known."""
+
+    so: bool
+    known_from: str
+    since: datetime | None = None
+
+
+def _approved(at: Situation) -> Fact:
+    given = [s.at for s in at.sign_offs if s.approved and s.gate == gates.PLAN]
+    so = at.run.state in APPROVED
+    return Fact(so, "the signatures on the plan", max(given, default=None) if so else None)
+
+
+def _steps_done(phase: int, kind: str, words: str) -> Callable[[Situation], Fact]:
+    def ask(at: Situation) -> Fact:
+        steps = [s for s in at.steps if s.phase.number == phase and s.kind == kind]
+        so = bool(steps) and all(s.state == StepState.DONE for s in steps)
+        ended = [s.finished_at for s in steps if s.finished_at] if so else []
+        return Fact(so, f"{words} of phase {phase}", max(ended, default=None))
+
+    return ask
+
+
+def _phase_over(number: int, words: str) -> Callable[[Situation], Fact]:
+    def ask(at: Situation) -> Fact:
+        so = at.phase(number).state in FINISHED
+        ended = [s.finished_at for s in at.steps if s.phase.number == number and s.finished_at]
+        return Fact(so, f"{words} of phase {number}", max(ended, default=None) if so else None)
+
+    return ask
+
+
+def _verified(at: Situation) -> Fact:
+    report = at.verification
+    so = report is not None and not unclean_report(at)
+    return Fact(so, "the last full comparison of source and target", report.at if report and so else None)
+
+
+FACTS: dict[str, Callable[[Situation], Fact]] = {
+    "approved": _approved,
+    "backup_done": _steps_done(1, "backup", "the backup steps"),
+    "counts_match": _steps_done(4, "verify", "the comparison"),
+    "monitored": _phase_over(8, "the whole window"),
+    "rolled_up": _phase_over(6, "the health checks"),
+    "verified": _verified,
 }
 """What the panel knows by itself.
 
@@ -61,16 +95,16 @@ FACTS: dict[str, Callable[[Situation], bool]] = {
 """
 
 
-def facts(run: Run, plan: Plan) -> dict[str, bool]:
-    """Every automatic fact that the plan's checklist asks for, and whether it is so now."""
+def facts(run: Run, plan: Plan) -> dict[str, Fact]:
+    """Every automatic fact that the plan's checklist asks for, as it is now."""
     at = Situation(run)
     asked = {item.automatic for item in plan.runbook.readiness if item.automatic}
-    return {name: FACTS[name](at) for name in asked}
+    return {name: FACTS[name](at) for name in sorted(asked)}
 
 
 def ticked(at: Situation, item: ReadinessItem) -> bool:
     """Whether the item is so: by its fact, or by somebody's tick."""
-    return FACTS[item.automatic](at) if item.automatic else item.key in at.ticks
+    return FACTS[item.automatic](at).so if item.automatic else item.key in at.ticks
 
 
 def open_items(at: Situation, group: str) -> list[ReadinessItem]:
@@ -88,6 +122,21 @@ def require_day_before(at: Situation) -> None:
 
 def may_tick(at: Situation, actor: Actor, *, item: str) -> ReadinessItem:
     """The item, if the actor may tick it now. Raises Refused, NotAllowed or IllegalMove with the reason."""
+    found = _of_a_person(at, actor, item=item, what="Ticking")
+    if item in at.ticks:
+        raise IllegalMove(f"'{item}' has been ticked already.", rule="state")
+    return found
+
+
+def may_untick(at: Situation, actor: Actor, *, item: str) -> ReadinessTick:
+    """The tick, if the actor may take it back: whoever has the item's role. Raises as :func:`may_tick`."""
+    _of_a_person(at, actor, item=item, what="Taking back")
+    if item not in at.ticks:
+        raise IllegalMove(f"'{item}' is not ticked.", rule="state")
+    return at.ticks[item]
+
+
+def _of_a_person(at: Situation, actor: Actor, *, item: str, what: str) -> ReadinessItem:
     found = next((known for known in at.plan.runbook.readiness if known.key == item), None)
     if found is None:
         keys = (
@@ -98,11 +147,9 @@ def may_tick(at: Situation, actor: Actor, *, item: str) -> ReadinessItem:
         )
     if found.automatic:
         raise Refused(f"'{item}' is ticked by the panel itself, once it is so.", rule="readiness")
-    actor.require((found.role,), f"Ticking '{item}'")
+    actor.require((found.role,), f"{what} '{item}'")
     if at.run.state in RUN_FINAL:
         raise IllegalMove(f"{at.run.name} is over: nothing is ticked any more.", rule="state")
-    if item in at.ticks:
-        raise IllegalMove(f"'{item}' has been ticked already.", rule="state")
     return found
 
 
@@ -122,5 +169,30 @@ def tick(run_id: int, *, item: str, person: User, how: str, evidence: str = "") 
         action="readiness.tick",
         object=f"{item} of {at.run.name}",
         detail={"text": found.text, "evidence": evidence},
+    )
+    return row
+
+
+@verb("untick")
+def untick(run_id: int, *, item: str, reason: str, person: User, how: str) -> ReadinessTick:
+    """Take a tick back, with a reason. The tick stays on record; the item is open again.
+
+    Raises Refused, NotAllowed or IllegalMove.
+    """
+    at = situation.lock(run_id)
+    actor = people.actor_of(person, how=how)
+    row = may_untick(at, actor, item=item)
+    if not reason.strip():
+        raise Refused("Say why the tick is taken back.", rule="comment")
+    row.void_at = timezone.now()
+    row.void_by = person
+    row.void_reason = reason.strip()
+    row.save(update_fields=["void_at", "void_by", "void_reason"])
+    audit.append(
+        actor=actor,
+        run=at.run,
+        action="readiness.untick",
+        object=f"{item} of {at.run.name}",
+        detail={"ticked_by": row.person.get_username(), "reason": row.void_reason},
     )
     return row

@@ -70,8 +70,8 @@ class Situation:
 
     @cached_property
     def ticks(self) -> dict[str, ReadinessTick]:
-        """Ticks of the readiness checklist by item."""
-        return {tick.item: tick for tick in self.run.ticks.all()}
+        """Ticks of the readiness checklist that count, by item."""
+        return {tick.item: tick for tick in self.run.ticks.filter(void_at=None)}
 
     @cached_property
     def steps(self) -> list[StepRun]:

@@ -18,6 +18,7 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
+from migration_runs import durations
 from migration_runs.runbook.difference import Line
 from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.run_views import RunRow, RunView
@@ -59,6 +60,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "missed": ("is-missed", "missed", "missed"),
     "closed": ("is-closed", "closed", "closed"),
     "due": ("is-idle", "idle", "to come"),
+    "due_now": ("is-run", "clock", "due now"),
     "never": ("is-idle", "x", "not run"),
     "given": ("is-ok", "ok", "signed"),
     "void": ("is-warn", "warn", "void"),
@@ -97,6 +99,10 @@ STATES: dict[str, tuple[str, str, str]] = {
     "task_not_begun": ("is-idle", "idle", "not begun"),
     "task_disabled": ("is-bad", "bad", "disabled"),
     "task_hard_failed": ("is-bad", "bad", "failed for good"),
+    "handover_none": ("is-idle", "idle", "None yet"),
+    "handover_waits": ("is-run", "clock", "Waits"),
+    "handover_taken": ("is-ok", "ok", "Taken"),
+    "handover_withdrawn": ("is-idle", "x", "Withdrawn"),
     "ticked": ("is-ok", "ok", "done"),
     "open": ("is-idle", "idle", "open"),
     "proven": ("is-ok", "ok", "proven"),
@@ -218,11 +224,11 @@ def number(value: Any) -> str:
 
 @register.filter
 def utc(value: datetime | None, style: str = "") -> SafeString:
-    """A moment in UTC to the minute; ``second``: to the second, ``time``: the clock alone. Title: all."""
+    """A moment in UTC to the minute; ``second``: to the second, ``time`` and ``minute``: the clock alone."""
     if value is None:
         return NOTHING
     moment = value.astimezone(UTC)
-    styles = {"time": "%H:%M:%S", "short": "%a %H:%M", "second": "%a %d %b %Y, %H:%M:%S UTC"}
+    styles = {"time": "%H:%M:%S", "minute": "%H:%M", "short": "%a %H:%M", "second": "%a %d %b %Y, %H:%M:%S UTC"}
     shown = moment.strftime(styles.get(style, "%a %d %b %Y, %H:%M UTC"))
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
@@ -237,16 +243,7 @@ def lasts(value: timedelta | float | None) -> str:
     """A length of time as people say it: ``0.19 s``, ``77 s``, ``15 min``, ``2 h 05 min``."""
     if value is None:
         return NOTHING
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if seconds < 10:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
+    return durations.said(value.total_seconds() if isinstance(value, timedelta) else float(value))
 
 
 @register.filter

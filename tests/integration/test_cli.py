@@ -320,3 +320,16 @@ def test_nothing_that_was_typed_is_in_the_trail(cli: Cli) -> None:
     cli.done(Role.DBA, "sign", scene.run_id, "--phase", 2, stdin=password())
     cli.refused(Role.DBA, "sign", scene.run_id, "--phase", 3, stdin=password())
     assert not any(PASSWORD in json.dumps(event.detail) for event in AuditEvent.objects.all())
+
+
+def test_the_watch_is_handed_over_in_a_terminal(cli: Cli) -> None:
+    scene = panel.started(2)
+    make_person("oscar", Role.ONCALL)
+    assert "the watch is with olga" in cli(Role.AUDITOR, "handover", scene.run_id).stdout
+    assert "is for the role" in cli.refused(Role.AUDITOR, "handover", scene.run_id, "--note", "hm")
+    cli.done(Role.DBA, "handover", scene.run_id, "--note", "the feed is slow")
+    card = cli.done(Role.ONCALL, "handover", scene.run_id, "--to", "oscar")
+    assert (card["open"]["taker"], card["notes"][0]["text"]) == ("oscar", "the feed is slow")
+    assert "only the named person" in cli.refused(Role.DBA, "handover", scene.run_id, "--take", 1)
+    assert cli.done("oscar", "handover", scene.run_id, "--take", 1)["watcher"] == "oscar"
+    assert "no active account" in cli.refused(Role.DBA, "handover", scene.run_id, "--to", "nobody")

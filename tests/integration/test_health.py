@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controlpanel.embedded_databases import TargetUrls
-from migration_runs.engine import health, runner
+from migration_runs.engine import bounds, health, runner
 from migration_runs.engine.outcome import CheckOutcome, Verification
 from migration_runs.runbook.monitoring import Bound, Session
 from migration_runs.runbook.plan import Plan
@@ -52,6 +52,17 @@ def test_a_value_is_judged_by_its_bounds(target: TargetUrls, value: str, verdict
     assert outcome.detail == "as seen"
     assert "below 300 s" in outcome.bound
     assert outcome.market_now == MONDAY
+
+
+def test_a_second_number_is_shown_and_judges_nothing(target: TargetUrls) -> None:
+    text = "SELECT 1 AS value, 59 AS shown, '' AS detail"
+    check = {**measuring("1"), "sql": plans.sql_file(text), "shows": {"title": "Bars"}}
+    outcome = run(target, check)
+    assert (outcome.verdict, outcome.value, outcome.shown) == ("pass", 1.0, 59.0)
+    assert run(target, measuring("1")).shown is None
+    missing = run(target, {**measuring("1"), "shows": {"title": "Bars"}})
+    assert missing.verdict == "fail"
+    assert "must return shown too" in missing.detail
 
 
 def test_otherwise_warn_never_fails(target: TargetUrls) -> None:
@@ -199,4 +210,4 @@ def test_a_failing_check_fails_its_step_in_phase_six(target: TargetUrls) -> None
     ],
 )
 def test_every_part_of_a_bound_must_hold(bound: Bound, value: float, expected: bool) -> None:
-    assert health.holds(bound, value) is expected
+    assert bounds.holds(bound, value) is expected

@@ -79,3 +79,18 @@ def test_a_session_that_closes_when_it_opens_lasts_the_week() -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         calendar.is_open(FX, datetime(2026, 11, 2))  # noqa: DTZ001  (this is what is refused)
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (at(6, 21, 59), None),  # open
+        (at(6, 22), at(6, 22)),  # the closing minute
+        (at(7, 12), at(6, 22)),
+        (at(8, 21, 59), at(6, 22)),
+        (at(8, 22), None),
+    ],
+)
+def test_closed_since_is_when_the_last_session_closed(moment: datetime, expected: datetime | None) -> None:
+    assert calendar.closed_since(FX, moment) == expected
+    assert calendar.closed_since((), moment) is None

@@ -27,6 +27,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     copying.BusyHours,
     copying.Bounds,
     monitoring.Check,
+    monitoring.Shown,
     monitoring.Bound,
     monitoring.Session,
     monitoring.Window,

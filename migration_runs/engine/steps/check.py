@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from migration_runs.engine import clock, health, ledger
+from migration_runs.engine import bounds, clock, health, ledger
 from migration_runs.engine.outcome import StepPreview, StepResult, Waiting
 from migration_runs.engine.steps.base import StepContext, StepKind
 from migration_runs.exceptions import StepFailed
@@ -32,7 +32,7 @@ class CheckKind(StepKind[CheckStep]):
         """What the check measures and how it is judged."""
         check = self.plan.runbook.check(self.step.check)
         return StepPreview(
-            summary=f"{check.title}: pass {health.describe(check.passes, check.unit)}",
+            summary=f"{check.title}: pass {bounds.describe(check.passes, check.unit)}",
             locks="none",
             seconds=self.step.estimate_s,
             undo="none needed",

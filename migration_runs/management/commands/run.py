@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.contrib.auth.models import User
@@ -17,14 +16,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from migration_runs import menu
 from migration_runs.exceptions import PhasegateError, Refused
-from migration_runs.management import run_output, terminal
+from migration_runs.management import handover_command, new_run_options, run_output, terminal
 from migration_runs.models import Run
 from migration_runs.phases import PHASES, Role
 from migration_runs.selectors import rollback
+from migration_runs.selectors.handover import handover_of
 from migration_runs.selectors.run_page import log_lines, run_view
 from migration_runs.selectors.run_views import RunView
 from migration_runs.selectors.runs_list import run_rows
-from migration_runs.services import confirmations, plans, readiness
+from migration_runs.services import confirmations, people, plans, readiness
 from migration_runs.services.offer import Action
 
 # Command line name → verb of the table that the web uses too.
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         """One subcommand per verb; all take --as, --json and --wait."""
         commands = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         new = commands.add_parser("new", help="write a run: a draft with its plan frozen")
-        _new_arguments(new)
+        new_run_options.add_arguments(new)
         for name, verb in COMMANDS.items():
             command = commands.add_parser(name, help=menu.MENU[verb].consequence)
             command.add_argument("run_id", type=int, metavar="ID")
@@ -74,7 +74,8 @@ class Command(BaseCommand):
                 command.add_argument("--now", action="store_true", help="cancel the statement that runs")
             if name == "adjust":
                 command.add_argument(
-                    "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE", type=_pair,
+                    "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE",
+                    type=new_run_options.pair,
                     help="the copy's values to change, inside their signed bounds",
                 )  # fmt: skip
             if name == "sign":
@@ -86,6 +87,9 @@ class Command(BaseCommand):
         ticking.add_argument("run_id", type=int, metavar="ID")
         ticking.add_argument("item", metavar="ITEM", help="a readiness item's or a confirm step's key")
         ticking.add_argument("--evidence", default="", metavar="TEXT")
+        handing = commands.add_parser("handover", help=handover_command.HELP)
+        handing.add_argument("run_id", type=int, metavar="ID")
+        handover_command.add_arguments(handing)
         for name, text in READING.items():
             command = commands.add_parser(name, help=text)
             command.add_argument("run_id", type=int, metavar="ID", nargs="?", help="default: the newest run")
@@ -110,13 +114,15 @@ class Command(BaseCommand):
 
     def _answer(self, options: dict[str, Any], asked: Person) -> None:
         verb = options["verb"]
-        if verb in READING or options.get("preview"):
+        if verb in READING or options.get("preview") or _reads_card(options):
             terminal.require_reader(asked[0])
         if verb == "list":
             self._list(options)
         elif verb == "logs":
             lines = log_lines(_run_id(options))
             self._write(options, lambda: run_output.log_json(lines), lambda: run_output.log_text(lines))
+        elif verb == "handover":
+            self._hand_over(options, asked)
         elif options.get("preview"):
             foreseen = rollback.preview(options["run_id"])
             self._write(
@@ -131,6 +137,12 @@ class Command(BaseCommand):
             self._write(options, lambda: run_output.run_json(view), lambda: run_output.run_text(view))
             if problem:
                 raise CommandError(problem)
+
+    def _hand_over(self, options: dict[str, Any], asked: Person) -> None:
+        run_id, (person, how) = _run_id(options), asked
+        handover_command.act(run_id, options, person=person, how=how)
+        card = handover_of(run_id, person)
+        self._write(options, lambda: handover_command.as_json(card), lambda: handover_command.as_text(card))
 
     def _list(self, options: dict[str, Any]) -> None:
         runs = Run.objects.select_related("author", "plan").order_by("-id")
@@ -148,19 +160,8 @@ class Command(BaseCommand):
         raise CommandError(reason)
 
 
-def _new_arguments(new: ArgumentParser) -> None:
-    new.add_argument("--runbook", required=True, metavar="SLUG")
-    new.add_argument("--target", required=True, metavar="ALIAS")
-    new.add_argument("--data-decision", required=True, choices=["keep", "delete"])
-    new.add_argument("--param", action="extend", nargs="+", default=[], metavar="K=V", type=_pair)
-    new.add_argument(
-        "--assign", action="append", default=[], metavar="ROLE=USER", type=_pair,
-        help="the person for a role that several have",
-    )  # fmt: skip
-    new.add_argument(
-        "--clock-speed", type=float, default=1.0, help="speed of the target's market clock (default 1)"
-    )
-    new.add_argument("--planned-start", type=_moment, help="UTC, as 2026-03-05T18:00 (default: now)")
+def _reads_card(options: dict[str, Any]) -> bool:
+    return options["verb"] == "handover" and not handover_command.changes(options)
 
 
 def _run_id(options: dict[str, Any]) -> int:
@@ -181,7 +182,7 @@ def _act(verb: str, options: dict[str, Any], asked: Person) -> int:
             parameters=dict(options["param"]),
             clock_speed=options["clock_speed"],
             planned_start=options["planned_start"],
-            assignments={role: _account(name) for role, name in options["assign"]},
+            assignments={role: people.account_named(name) for role, name in options["assign"]},
             author=person,
             how=how,
         )
@@ -278,25 +279,3 @@ def _problem(view: RunView, verb: str) -> str:
     if view.state == "on_hold" and verb not in {"hold", "pause", "show"}:
         return f"{view.name} is on hold: {view.hold_reason}"
     return ""
-
-
-def _account(name: str) -> User:
-    person = User.objects.filter(username=name, is_active=True).first()
-    if person is None:
-        raise Refused(f"There is no active account '{name}'.", rule="assign")
-    return person
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found or not name:
-        raise ArgumentTypeError(f"'{text}' is not NAME=VALUE")
-    return name, value
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"'{text}' is no moment like 2026-03-05T18:00") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

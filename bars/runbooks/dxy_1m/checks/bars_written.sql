@@ -1,4 +1,5 @@
--- what: minutes of the last hour, since the switch, that have all six components and no bar of DXY.
+-- what: minutes of the last hour, since the switch, that have all six components and no bar of DXY; shown are those
+--   that have one.
 -- why: counts what was written since the switch, against what could be written: gaps of the provider are no fault, copied
 --   history counts for nothing, and a component that came after DXY was last derived is not due yet.
 -- locks: ACCESS SHARE on data_bars.
@@ -25,6 +26,7 @@ WITH newest AS (
     HAVING count(*) = 6
 )
 SELECT count(complete.ts_utc) FILTER (WHERE dxy.ts_utc IS NULL) AS value,
+       count(dxy.ts_utc) AS shown,
        format('%%s bars of DXY for %%s minutes with all components, after %%s up to %%s', count(dxy.ts_utc),
               count(complete.ts_utc), span.starts, span.ends) AS detail
   FROM span
