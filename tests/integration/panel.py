@@ -17,7 +17,10 @@ from tests.control import HOW, PASSWORD, WINDOW, Scene, control_plan
 from tests.plans import confirm_step
 
 ITEM = {"key": "space", "group": "day_before", "text": "Space for the backup", "role": "dba"}
-PAGES = ("change", "live", "plan", "monitoring", "monitoring_live", "readiness", "audit", "log", "rollback")
+PAGES = (
+    "change", "live", "plan", "monitoring", "monitoring_live", "readiness", "handover", "audit", "log",
+    "rollback",
+)  # fmt: skip
 _numbers = itertools.count()
 
 
@@ -136,5 +139,8 @@ def addresses(run: Run) -> list[str]:
     gates = [
         url("act", run.pk, "sign") + f"?gate={gate}" for gate in ("plan", "start:9", "phase:2", "phase:x")
     ]
-    acting = [url("confirm", run.pk, 5, "asked"), url("tick", run.pk, "space")]
+    acting = [
+        url("confirm", run.pk, 5, "asked"), url("tick", run.pk, "space"), url("untick", run.pk, "space"),
+        url("handover_act", run.pk, "give"),
+    ]  # fmt: skip
     return [url(page, run.pk) for page in PAGES] + verbs + gates + acting

@@ -18,6 +18,7 @@ from migration_runs.models import DueCheck, LogLine, MonitoringWindow, PhaseRun,
 from migration_runs.services import checks, leases, progress, verification_schedule
 from migration_runs.sweeper import Hint
 from tests import plans, runs
+from tests.integration.windows import let_time_pass
 
 WAITS = Outcome(status="waiting", waiting=Waiting(step="holds", kind="window", text="the window"))
 
@@ -31,36 +32,9 @@ def _windowed(*checks_: dict[str, object], clock_speed: float = 1.0) -> PhaseRun
     return phase
 
 
-def _let_time_pass(run_id: int, interval: str) -> None:
-    """Move the window back, as if ``interval`` had passed. Due times are fixed, so their triggers rest."""
-    with psycopg.connect(_owner_url(), autocommit=True) as owner:
-        for table in ("migration_runs_duecheck", "migration_runs_monitoringwindow"):
-            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
-        owner.execute(
-            "UPDATE migration_runs_duecheck SET due_at = due_at - %s::interval, "
-            "late_after = late_after - %s::interval",
-            [interval, interval],
-        )
-        owner.execute(
-            "UPDATE migration_runs_monitoringwindow SET started_at = started_at - %s::interval "
-            "WHERE run_id = %s",
-            [interval, run_id],
-        )
-        for table in ("migration_runs_duecheck", "migration_runs_monitoringwindow"):
-            owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
-
-
 def _first(phase: PhaseRun) -> DueCheck:
     """The only check of the first round."""
     return DueCheck.objects.get(window__run=phase.run_id, round=1)
-
-
-def _owner_url() -> str:
-    from django.db import connections  # noqa: PLC0415 - pointed at the test's database by then
-
-    given = connections["owner"].settings_dict
-    place = f"{given['HOST']}:{given['PORT']}/{given['NAME']}"
-    return f"postgresql://{given['USER']}:{given['PASSWORD']}@{place}"
 
 
 def _rows_check(**passes: float) -> dict[str, object]:
@@ -72,7 +46,7 @@ def test_a_due_check_is_found_measured_and_recorded(control_db: ControlUrls, tar
     runs.make_tables(target.owner_url)
     phase = _windowed(_rows_check(equals=0))
     assert list(sweeper.checks_due()) == []
-    _let_time_pass(phase.run_id, "61 minutes")
+    let_time_pass(phase.run_id, "61 minutes")
     assert list(sweeper.checks_due()) == [Hint("run_due_checks", phase.run_id)]
     beside.run_due_checks(phase.run_id)
     row = _first(phase)
@@ -83,7 +57,7 @@ def test_a_due_check_is_found_measured_and_recorded(control_db: ControlUrls, tar
 def test_a_doubled_message_measures_nothing_twice(control_db: ControlUrls, target: TargetUrls) -> None:
     runs.make_tables(target.owner_url)
     phase = _windowed(_rows_check(equals=0))
-    _let_time_pass(phase.run_id, "61 minutes")
+    let_time_pass(phase.run_id, "61 minutes")
     beside.run_due_checks(phase.run_id)
     before = list(DueCheck.objects.values())
     beside.run_due_checks(phase.run_id)
@@ -94,12 +68,12 @@ def test_a_check_whose_worker_died_is_sent_again_while_it_can_be_in_time(
     control_db: ControlUrls, target: TargetUrls
 ) -> None:
     phase = _windowed(_rows_check(equals=0))
-    _let_time_pass(phase.run_id, "61 minutes")
+    let_time_pass(phase.run_id, "61 minutes")
     begun = checks.begin_next(phase.run_id)
     assert begun is not None
     assert list(sweeper.checks_due()) == []
     assert checks.begin_next(phase.run_id) is None
-    _let_time_pass(phase.run_id, "10 minutes")
+    let_time_pass(phase.run_id, "10 minutes")
     assert list(sweeper.checks_due()) == [Hint("run_due_checks", phase.run_id)]
     assert checks.begin_next(phase.run_id) == begun
 
@@ -107,7 +81,7 @@ def test_a_check_whose_worker_died_is_sent_again_while_it_can_be_in_time(
 def test_a_failed_check_holds_the_run(control_db: ControlUrls, target: TargetUrls) -> None:
     runs.make_tables(target.owner_url)
     phase = _windowed(_rows_check(at_least=1))
-    _let_time_pass(phase.run_id, "61 minutes")
+    let_time_pass(phase.run_id, "61 minutes")
     beside.run_due_checks(phase.run_id)
     run = Run.objects.get(pk=phase.run_id)
     assert (run.state, run.hold_kind) == ("on_hold", "check")
@@ -118,7 +92,7 @@ def test_a_target_that_is_away_is_a_failed_check_and_no_missed_one(
     control_db: ControlUrls, target: TargetUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phase = _windowed(_rows_check(equals=0))
-    _let_time_pass(phase.run_id, "61 minutes")
+    let_time_pass(phase.run_id, "61 minutes")
     monkeypatch.setitem(settings.TARGETS, "bars", "postgresql://phasegate_runner:x@127.0.0.1:1/nowhere")
     beside.run_due_checks(phase.run_id)
     row = _first(phase)
@@ -130,7 +104,7 @@ def test_a_check_that_nobody_ran_is_missed_and_holds_the_run(
     control_db: ControlUrls, target: TargetUrls
 ) -> None:
     phase = _windowed(_rows_check(equals=0))
-    _let_time_pass(phase.run_id, "76 minutes")
+    let_time_pass(phase.run_id, "76 minutes")
     assert len(checks.mark_missed()) == 1
     assert Run.objects.get(pk=phase.run_id).state == "on_hold"
     assert list(sweeper.checks_due()) == []
@@ -169,7 +143,7 @@ def test_a_check_does_not_live_on_a_clean_report_of_long_ago(
         run_id=phase.run_id, at=timezone.now() - timedelta(hours=3), source_rows=3, target_rows=3, missing=0,
         extra=0, different=0, pending=0, clean=True, seconds=0.5,
     )  # fmt: skip
-    _let_time_pass(phase.run_id, "61 minutes")
+    let_time_pass(phase.run_id, "61 minutes")
     beside.run_due_checks(phase.run_id)
     row = _first(phase)
     assert (row.verdict, row.value) == ("fail", 3.0)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, IntegrityError, transaction
 
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused
 from migration_runs.models import AuditEvent, ReadinessTick
 from migration_runs.phases import Role
+from migration_runs.runbook.plan import Plan
+from migration_runs.selectors.readiness import groups_of, readiness_of
+from migration_runs.selectors.readiness_views import ReadinessView
 from migration_runs.services import readiness, verification
 from tests.control import CLEAN, HOW, Scene, control_plan
 
@@ -28,6 +33,10 @@ ITEMS = [
 
 def scene() -> Scene:
     return Scene.approved(control_plan(readiness=ITEMS))
+
+
+def known(at: Scene, plan: Plan) -> dict[str, bool]:
+    return {name: fact.so for name, fact in readiness.facts(at.run, plan).items()}
 
 
 def test_run_does_not_start_before_the_day_before_group_is_complete() -> None:
@@ -58,12 +67,79 @@ def test_automatic_item_is_nobodys_to_tick_and_follows_its_fact() -> None:
     with pytest.raises(Refused, match="by the panel itself"):
         readiness.tick(at.run_id, item="verified", person=at.people[Role.DBA], how=HOW)
     plan = control_plan(readiness=ITEMS)
-    assert readiness.facts(at.run, plan) == {"approved": True, "verified": False}
+    assert known(at, plan) == {"approved": True, "verified": False}
     verification.record(at.run_id, CLEAN)
-    assert readiness.facts(at.run, plan) == {"approved": True, "verified": True}
+    assert known(at, plan) == {"approved": True, "verified": True}
 
 
 def test_unknown_item_is_refused_naming_those_that_are() -> None:
     at = scene()
     with pytest.raises(Refused, match="oncall_told, dashboards"):
         readiness.tick(at.run_id, item="nothing", person=at.people[Role.DBA], how=HOW)
+
+
+def test_a_tick_is_taken_back_with_a_reason_by_its_role_and_the_item_is_open_again() -> None:
+    at = scene()
+    oncall = at.people[Role.ONCALL]
+    readiness.tick(at.run_id, item="oncall_told", person=oncall, how=HOW)
+    with pytest.raises(NotAllowed):
+        readiness.untick(at.run_id, item="oncall_told", reason="no", person=at.people[Role.DBA], how=HOW)
+    with pytest.raises(Refused, match="Say why"):
+        readiness.untick(at.run_id, item="oncall_told", reason=" ", person=oncall, how=HOW)
+    readiness.untick(at.run_id, item="oncall_told", reason="the slot moved", person=oncall, how=HOW)
+    with pytest.raises(Refused, match="On-call knows the slot"):
+        at.start(1)
+    with pytest.raises(IllegalMove, match="is not ticked"):
+        readiness.untick(at.run_id, item="oncall_told", reason="again", person=oncall, how=HOW)
+    readiness.tick(at.run_id, item="oncall_told", person=oncall, how=HOW, evidence="told again")
+    item = next(v for v in _views(at, oncall) if v.key == "oncall_told")
+    assert (item.ticked, item.evidence, item.may_untick) == (True, "told again", True)
+    assert [(back.by, back.void_by, back.reason) for back in item.taken_back] == [
+        ("olga", "olga", "the slot moved")
+    ]
+    event = AuditEvent.objects.get(run_id=at.run_id, action="readiness.untick")
+    assert event.detail == {"ticked_by": "olga", "reason": "the slot moved"}
+    at.start(1)
+
+
+def test_what_the_panel_ticks_says_from_what_and_since_when() -> None:
+    at = scene()
+    views = {view.key: view for view in _views(at, at.people[Role.DBA])}
+    assert views["approved"].known_from == "the signatures on the plan"
+    assert views["approved"].at == at.run.sign_offs.get().at
+    assert views["verified"].at is None
+    assert not views["approved"].may_untick
+    verification.record(at.run_id, CLEAN)
+    views = {view.key: view for view in _views(at, at.people[Role.DBA])}
+    assert views["verified"].at is not None
+    assert "comparison" in views["verified"].known_from
+
+
+def test_groups_say_what_is_missing_and_whose_it_is() -> None:
+    at = scene()
+    groups = {group.key: group for group in groups_of(_views(at, at.people[Role.ONCALL]))}
+    assert list(groups) == ["approvers", "day_before", "day_of", "after"]
+    assert groups["approvers"].items == ()
+    before = groups["day_before"]
+    assert (before.gates, before.ticked, before.complete) == (True, 1, False)
+    assert [(item.key, item.person, item.may_tick) for item in before.missing] == [
+        ("oncall_told", "olga", True)
+    ]
+    assert not groups["day_of"].missing[0].may_tick
+
+
+def test_a_tick_cannot_be_changed_past_the_service() -> None:
+    at = scene()
+    tick = readiness.tick(at.run_id, item="oncall_told", person=at.people[Role.ONCALL], how=HOW)
+    with pytest.raises(DatabaseError, match=r"append-only|denied"), transaction.atomic():
+        ReadinessTick.objects.filter(pk=tick.pk).update(evidence="other")
+    with pytest.raises(IntegrityError, match="ticked_once"), transaction.atomic():
+        ReadinessTick.objects.create(run=at.run, item="oncall_told", person=at.people[Role.ONCALL])
+
+
+def _views(at: Scene, person: User) -> tuple[ReadinessView, ...]:
+    return readiness_of(at.run, at_plan(at), person, named={Role.ONCALL: "olga", Role.DBA: "dora"})
+
+
+def at_plan(at: Scene) -> Plan:
+    return Plan.from_json(at.run.plan.body)

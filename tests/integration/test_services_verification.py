@@ -28,8 +28,8 @@ from migration_runs.services.runs import resume_run
 from migration_runs.states import RunState
 from tests import plans, runs
 from tests.control import CLEAN, DIRTY, HOW, Scene
-from tests.integration.test_checks_task import _owner_url
 from tests.integration.test_services_checks import SLOW, monitoring
+from tests.integration.windows import owner_url
 
 pytestmark = pytest.mark.usefixtures("control_db")
 
@@ -139,7 +139,7 @@ def test_a_report_in_time_keeps_the_run_going(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _owner(statement: str) -> None:
-    with psycopg.connect(_owner_url(), autocommit=True) as owner:
+    with psycopg.connect(owner_url(), autocommit=True) as owner:
         table = statement.split()[1]
         owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
         owner.execute(statement.encode())
