@@ -75,9 +75,24 @@ def _page(request: HttpRequest, run_id: int, answered: dict[str, forms.Form]) ->
         "page_title": "Shift handover",
         "card": card,
         "forms": _forms(request, card, "") | answered,
+        "refused": [
+            str(error)
+            for asked, form in answered.items()
+            if not _on_page(card, asked)
+            for error in form.non_field_errors()
+        ],
     }
     status = ASKS_FIRST if answered else 200
     return render(request, "migration_runs/handover.html", context(request, run, **more), status=status)
+
+
+def _on_page(card: HandoverView, asked: str) -> bool:
+    """Whether the page still has the form that was sent: then its errors stand there."""
+    if asked == "note":
+        return card.may_note
+    if asked == "give":
+        return card.open is None and card.may_give
+    return card.open is not None and (card.for_me if asked == "take" else card.may_withdraw)
 
 
 def _forms(request: HttpRequest, card: HandoverView, asked: str) -> dict[str, forms.Form]:

@@ -60,7 +60,9 @@ def _window(at: Situation) -> Iterator[str]:
     if window is None:
         yield "No window yet: phase 8 opens it."
         return
-    over = {row.round for row in at.due_checks if row.state in {"done", "missed"}}
+    until = window.ended_at
+    counted = (row for row in at.due_checks if until is None or row.due_at <= until)
+    over = {row.round for row in counted if row.state in {"done", "missed"}}
     ends = window.started_at + rule.length
     said = f"Window {window.number}: {len(over)} of {rule.rounds} rounds have results"
     if window.ended_at is None:
