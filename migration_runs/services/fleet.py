@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
 from migration_runs.models import FleetPulse, PhaseRun
@@ -18,15 +19,41 @@ def beat() -> None:
     )
 
 
+@dataclass(frozen=True)
+class Signs:
+    """When a worker last looked for work and was last heard of at all (None: never), and how many phases
+    are held by one, as of ``now``.
+    """
+
+    now: datetime
+    swept_at: datetime | None
+    heard_at: datetime | None
+    at_work: int
+
+    @property
+    def silence(self) -> str:
+        """That no worker has been heard of for too long, in words for people; empty while one has."""
+        if self.heard_at is None:
+            return "No worker has reported yet."
+        silent = self.now - self.heard_at
+        return f"No worker has reported for {in_words(silent)}." if silent > rules.silent_after() else ""
+
+
+def signs() -> Signs:
+    """The workers' signs of life: sweeps that were made, leases that are held."""
+    last = FleetPulse.objects.values_list("at", flat=True).first()
+    now = clock.database_now()
+    leases = PhaseRun.objects.exclude(lease_worker="").aggregate(
+        until=Max("lease_until"), held=Count("pk", filter=Q(lease_until__gte=now))
+    )
+    until = leases["until"]
+    heard = [at for at in (last, until - rules.lease() if until else None) if at is not None]
+    return Signs(now=now, swept_at=last, heard_at=max(heard, default=None), at_work=leases["held"])
+
+
 def silence() -> str:
     """That no worker has been heard of for too long, in words for people; empty while one has."""
-    last = FleetPulse.objects.values_list("at", flat=True).first()
-    leased = PhaseRun.objects.exclude(lease_worker="").aggregate(until=Max("lease_until"))["until"]
-    signs = [at for at in (last, leased - rules.lease() if leased else None) if at is not None]
-    if not signs:
-        return "No worker has reported yet."
-    silent = clock.database_now() - max(signs)
-    return f"No worker has reported for {in_words(silent)}." if silent > rules.silent_after() else ""
+    return signs().silence
 
 
 def in_words(time: timedelta) -> str:

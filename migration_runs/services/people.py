@@ -51,6 +51,16 @@ def roles_of(person: User) -> frozenset[Role]:
     return frozenset(Role(name) for name in names)
 
 
+def everybody(*, how: str) -> dict[int, Actor]:
+    """Every active person who has a role, by id, with the roles that count now. Two queries."""
+    having = User.objects.filter(is_active=True, groups__name__in=ROLE_NAMES).distinct()
+    found = {}
+    for person in having.prefetch_related("groups"):
+        roles = frozenset(Role(group.name) for group in person.groups.all() if group.name in ROLE_NAMES)
+        found[person.pk] = Actor(name=person.get_username(), how=how, user=person, roles=roles)
+    return found
+
+
 def role_named(name: str) -> Role:
     """The role of that name. Raises Refused for any other."""
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+import threading
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import User
 
@@ -21,13 +23,39 @@ def store(plan: Plan, *, person: User) -> StoredPlan:
     return stored
 
 
-@lru_cache(maxsize=64)
+_KEPT = 64
+_known: dict[str, Plan] = {}
+_lock = threading.Lock()
+
+
 def plan_of(digest: str) -> Plan:
     """The plan with this digest, parsed once per process.
 
-    Raises Refused if what is stored has another digest.
+    Raises StoredPlan.DoesNotExist, or Refused if what is stored has another digest.
     """
-    body = StoredPlan.objects.values_list("body", flat=True).get(pk=digest)
+    return plans_of([digest])[digest]
+
+
+def plans_of(digests: Iterable[str]) -> dict[str, Plan]:
+    """Plans by digest, one query for all that this process has not read yet. Raises as :func:`plan_of`."""
+    wanted = set(digests)
+    with _lock:
+        found = {digest: _known[digest] for digest in wanted if digest in _known}
+    left = wanted - found.keys()
+    if left:
+        bodies = dict(StoredPlan.objects.filter(pk__in=left).values_list("digest", "body"))
+        if missing := left - bodies.keys():
+            raise StoredPlan.DoesNotExist(f"no plan is stored under {min(missing)[:12]}")
+        read = {digest: _checked(digest, body) for digest, body in bodies.items()}
+        found |= read
+        with _lock:
+            _known.update(read)
+            for oldest in list(_known)[: max(0, len(_known) - _KEPT)]:
+                del _known[oldest]
+    return found
+
+
+def _checked(digest: str, body: dict[str, Any]) -> Plan:
     # A later version may know fields, with defaults, that the plan was signed without: what is stored counts.
     found = hashlib.sha256(canonical_json(body).encode()).hexdigest()
     plan = Plan.from_json(body)

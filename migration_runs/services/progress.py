@@ -69,7 +69,7 @@ def _working(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) 
         _finish(at, phase, actor=actor)
     elif outcome.status == "failed":
         _set_failure(phase, outcome)
-        told = {"error": outcome.error, "step": outcome.step}
+        told = {"error": outcome.error, "step": outcome.step, "kept": outcome.kept}
         move_phase(phase, "fail", run=at.run, actor=actor, **told)
         if at.run.state != RunState.ROLLING_BACK:
             notify.phase_failed(at, phase, actor=actor)
@@ -144,7 +144,7 @@ def _undoing(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) 
         rollback.go_on(at, actor=actor)
     elif outcome.status == "failed":
         _set_failure(phase, outcome)
-        told = {"error": outcome.error, "step": outcome.step}
+        told = {"error": outcome.error, "step": outcome.step, "kept": outcome.kept}
         move_phase(phase, "fail_undo", run=at.run, actor=actor, **told)
         notify.phase_failed(at, phase, actor=actor)
     else:

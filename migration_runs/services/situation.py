@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 
 from django.contrib.auth.models import User
@@ -21,7 +22,7 @@ from migration_runs.models import (
 )
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
-from migration_runs.services import people, plan_store
+from migration_runs.services import clock, people, plan_store
 from migration_runs.states import PHASE_WORKING, PhaseState
 
 
@@ -31,9 +32,14 @@ class Situation:
     For one transaction or one page.
     """
 
-    def __init__(self, run: Run, *, locked: bool = False) -> None:
+    def __init__(self, run: Run, *, locked: bool = False, read_at: datetime | None = None) -> None:
         self.run = run
         self._locked = locked
+        self._read_at = read_at
+
+    def now(self) -> datetime:
+        """The control database's time: of this moment, or of when a page read all its runs at once."""
+        return self._read_at or clock.database_now()
 
     @cached_property
     def plan(self) -> Plan:

@@ -10,8 +10,8 @@ from migration_runs import dispatch, phases
 from migration_runs.exceptions import IllegalMove, Refused
 from migration_runs.models import PhaseRun
 from migration_runs.phases import Role
+from migration_runs.services import evidence as evidence_service
 from migration_runs.services import (
-    clock,
     gates,
     people,
     readiness,
@@ -21,7 +21,6 @@ from migration_runs.services import (
     verification,
     verification_schedule,
 )
-from migration_runs.services import evidence as evidence_service
 from migration_runs.services.evidence import Evidence
 from migration_runs.services.moves import move_phase, move_run
 from migration_runs.services.people import Actor
@@ -123,7 +122,7 @@ def require_healthy(at: Situation) -> None:
             rule="verification",
         )
     bound = verification_schedule.fresh_for(at.plan.clock_speed, report.seconds)
-    if clock.database_now() - report.at > bound:
+    if at.now() - report.at > bound:
         raise Refused(
             f"Cleanup is locked: the last full verification is of {report.at:%Y-%m-%d %H:%M:%S} UTC, too "
             "long ago. Ask for one now (Verify now, or manage.py verify).",

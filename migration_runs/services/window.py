@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 from migration_runs.models import DueCheck, Run
 from migration_runs.runbook.plan import Plan
-from migration_runs.services import clock
 from migration_runs.services.situation import Situation
 
 WHOLE = "whole"
@@ -99,7 +98,7 @@ def verdict_of(at: Situation) -> WindowVerdict:
         return WindowVerdict(whole=False, broken=False, lacks=("monitoring has not started",))
     interrupted = window.end_reason if window.ended_at and window.end_reason != WHOLE else ""
     # A window that was found whole is judged as of its end: nothing is due in it any more.
-    now = window.ended_at or clock.database_now()
+    now = window.ended_at or at.now()
     return judge(
         at.due_checks,
         rule=WindowRule.of(at.plan),
