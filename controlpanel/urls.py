@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -20,3 +21,5 @@ urlpatterns = [
     path("admin/bars/", include("bars.urls")),
     path("admin/", admin.site.urls),
 ]
+if settings.DEBUG or settings.PHASEGATE_DEMO:
+    urlpatterns.append(path("style/", RedirectView.as_view(pattern_name="admin:migration_runs_run_style")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -20,13 +21,18 @@ from migration_runs.admin import (
     pages,
     readiness_pages,
     review_page,
+    start_pages,
+    style_page,
 )
 from migration_runs.admin.acting import may_write
 from migration_runs.admin.records import ReadOnlyAdmin
+from migration_runs.admin.run_filters import MineFilter, RunbookFilter, StandingFilter, StateFilter
 from migration_runs.models import Run
 from migration_runs.selectors.run_views import RunRow
 from migration_runs.selectors.runs_list import run_rows
 from migration_runs.templatetags import phasegate
+
+NUMBER = re.compile(r"(?:[a-z][a-z0-9_]*-)?(\d{1,9})")
 
 
 @admin.register(Run)
@@ -34,8 +40,9 @@ class RunAdmin(ReadOnlyAdmin):
     """All runs with their state and progress; each opens its run page."""
 
     list_display = ("run_name", "state_badge", "phase", "progress", "target", "author", "started", "digest")
-    list_filter = ("state", "target", "slug")
-    search_fields = ("slug", "target", "author__username")
+    list_filter = (StandingFilter, MineFilter, StateFilter, "target", ("slug", RunbookFilter))
+    search_fields = ("slug", "target", "author__username", "hold_reason")
+    search_help_text = "Runbook, number, target, author or reason of a hold; for example dxy_1m or 12."
     list_select_related = ("author", "plan")
     list_per_page = 50
     change_list_template = "migration_runs/run_list.html"
@@ -55,6 +62,8 @@ class RunAdmin(ReadOnlyAdmin):
             return address
 
         return [
+            at("start/live/", start_pages.start_live, "start_live"),
+            at("style/", style_page.style_page, "style"),
             at("add/", acting.new_run, "add"),
             at("<int:run_id>/change/", pages.run_page, "change"),
             at("<int:run_id>/live/", pages.run_live, "live"),
@@ -82,6 +91,14 @@ class RunAdmin(ReadOnlyAdmin):
         """Runs with what their rows show."""
         queryset: QuerySet[Run] = super().get_queryset(request).select_related("author", "plan")
         return queryset
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        """As Django does it, and by number, also as a run is called: ``12`` or ``dxy_1m-12``."""
+        found, distinct = super().get_search_results(request, queryset, search_term)
+        number = NUMBER.fullmatch(search_term.strip())
+        return (found | queryset.filter(pk=int(number[1])), distinct) if number else (found, distinct)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -9,6 +9,18 @@ from django.db import models
 from migration_runs.models import guards
 from migration_runs.models.run import Run
 
+WRONG = (
+    "phase.fail",
+    "phase.fail_undo",
+    "check.fail",
+    "check.missed",
+    "run.hold",
+    "sign_off.void",
+    "sign_off.refuse",
+    "run.roll_back",
+)
+"""Actions that tell of something that went wrong: few among many, and found by an index of their own."""
+
 
 class AuditEvent(models.Model):
     """One event of the trail. ``hash`` is over this event and ``prev_hash``: see ``services.audit``.
@@ -31,7 +43,8 @@ class AuditEvent(models.Model):
     class Meta:
         ordering: ClassVar = ["seq"]
         # A page of the trail is found by one of these, however long the trail is. Actions are asked for by
-        # their beginning as well ("refused."), which only an index of patterns can answer.
+        # their beginning as well ("refused."), which only an index of patterns can answer. The start page asks
+        # for what went wrong only, which a partial index finds.
         indexes: ClassVar = [
             models.Index(fields=["run", "seq"], name="audit_event_run"),
             models.Index(fields=["actor", "seq"], name="audit_event_actor"),
@@ -41,6 +54,7 @@ class AuditEvent(models.Model):
                 opclasses=["varchar_pattern_ops", "int8_ops"],
             ),
             models.Index(fields=["at"], name="audit_event_at"),
+            models.Index(fields=["-seq"], condition=models.Q(action__in=WRONG), name="audit_event_wrong"),
         ]
         triggers: ClassVar = [guards.audit_chain(), *guards.append_only()]
 

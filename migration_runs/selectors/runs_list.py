@@ -10,16 +10,7 @@ from migration_runs.selectors.run_page import BUSY
 from migration_runs.selectors.run_views import RunRow
 from migration_runs.selectors.workers import hands_of, lost_in_words
 from migration_runs.services import clock, fleet
-from migration_runs.states import PHASE_WORKING, RUN_FINAL
-
-
-def open_runs(at_most: int) -> list[RunRow]:
-    """Rows of the runs that are not over, newest first."""
-    runs = list(
-        Run.objects.exclude(state__in=RUN_FINAL).select_related("author", "plan").order_by("-id")[:at_most]
-    )
-    rows = run_rows(runs)
-    return [rows[run.pk] for run in runs]
+from migration_runs.states import PHASE_WORKING
 
 
 def run_rows(runs: list[Run]) -> dict[int, RunRow]:

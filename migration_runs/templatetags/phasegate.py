@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import sqlparse
@@ -21,8 +21,7 @@ from sqlparse import tokens
 from migration_runs import durations
 from migration_runs.runbook.difference import Line
 from migration_runs.selectors.phase_views import PhaseView
-from migration_runs.selectors.run_views import RunRow, RunView
-from migration_runs.selectors.runs_list import open_runs
+from migration_runs.selectors.run_views import RunView
 from migration_runs.services import outbox
 from migration_runs.services.offer import Action
 
@@ -112,8 +111,8 @@ STATES: dict[str, tuple[str, str, str]] = {
     "changed": ("is-run", "pen", "changed"),
 }
 NOTHING = mark_safe("\N{EN DASH}")
-SHOWN_AT_START = 10
 WHOLE_FROM = 1000
+DAY = 24 * 60 * 60  # seconds
 TURNING = frozenset({"running", "undoing", "verify_running"})
 
 
@@ -129,12 +128,6 @@ def icon(name: str, extra: str = "") -> SafeString:
 
 def _look(state: str) -> tuple[str, str, str]:
     return STATES.get(state, ("is-idle", "idle", state.replace("_", " ")))
-
-
-@register.simple_tag
-def current_runs() -> list[RunRow]:
-    """Runs that are not over, newest first, at most ten."""
-    return open_runs(SHOWN_AT_START)
 
 
 @register.simple_tag
@@ -169,7 +162,7 @@ def state_icon(state: str) -> SafeString:
 
 
 @register.simple_tag
-def badge(state: str, text: str = "") -> SafeString:
+def badge(state: str, text: str | SafeString = "") -> SafeString:
     """A boxed state: icon and word."""
     look = _look(state)
     return format_html('<span class="pg-badge {}">{}{}</span>', look[0], state_icon(state), text or look[2])
@@ -247,12 +240,25 @@ def lasts(value: timedelta | float | None) -> str:
 
 
 @register.filter
-def ago(value: datetime | None) -> str:
-    """How long ago a moment was, as a second reading beside its time."""
+def ago(value: datetime | None) -> SafeString | str:
+    """How long ago a moment was, as a second reading beside its time. It goes on by itself in the browser."""
     if value is None:
         return ""
-    seconds = (timezone.now() - value).total_seconds()
-    return "just now" if seconds < 2 else f"{lasts(float(int(seconds)))} ago"
+    seconds = int((timezone.now() - value).total_seconds())
+    return format_html(
+        '<time class="pg-ago" datetime="{}" data-age="{}">{}</time>',
+        value.astimezone(UTC).isoformat(),
+        seconds,
+        _ago_in_words(seconds),
+    )
+
+
+def _ago_in_words(seconds: int) -> str:
+    """As panel.js says it."""
+    if seconds < 2:
+        return "just now"
+    days = seconds // DAY
+    return f"{days} days ago" if days > 1 else f"{lasts(float(seconds))} ago"
 
 
 @register.filter
@@ -285,8 +291,16 @@ def known_by(how: str) -> str:
     return KNOWN_BY.get(how, how)
 
 
+class HasId(Protocol):
+    """A run, or what is about one: ``id`` is the run's."""
+
+    @property
+    def id(self) -> int:
+        """The run's id."""
+
+
 @register.filter
-def href(action: Action, run: RunView) -> str:
+def href(action: Action, run: HasId) -> str:
     """Where an action's button leads: the page that asks first, or the address that acts on POST."""
     query = {
         name: value

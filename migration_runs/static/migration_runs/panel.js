@@ -73,6 +73,46 @@
     if (event.target.matches("[data-log='follow']")) followLog();
   });
 
+  // ---- times: pages say UTC; on hover also the reader's own time. What says "3 min ago" goes on by itself,
+  // counted from what the server said, so that a browser's wrong clock does not matter
+  const MINUTE = 60, DAY = 86400; // seconds
+  const seen = new WeakMap(); // element → the age that the server told, and when it did
+  const local = new Intl.DateTimeFormat(undefined, {
+    weekday: "short", day: "2-digit", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+    second: "2-digit", timeZoneName: "short",
+  });
+
+  function lasts(seconds) {
+    if (seconds < 2 * MINUTE) return seconds + " s";
+    const minutes = Math.round(seconds / MINUTE);
+    if (minutes < 120) return minutes + " min";
+    const rest = minutes % 60, hours = Math.floor(minutes / 60) + " h";
+    return rest ? hours + " " + String(rest).padStart(2, "0") + " min" : hours;
+  }
+  function ago(seconds) {
+    if (seconds < 2) return "just now";
+    const days = Math.floor(seconds / DAY);
+    return days > 1 ? days + " days ago" : lasts(seconds) + " ago";
+  }
+  function tick() {
+    const now = performance.now();
+    document.querySelectorAll("time.pg-ago").forEach(function (time) {
+      const told = time.dataset.age;
+      if (!seen.has(time) || seen.get(time).told !== told) seen.set(time, { told: told, at: now });
+      const words = ago(Math.floor(Number(told) + (now - seen.get(time).at) / 1000));
+      if (time.textContent !== words) time.textContent = words;
+    });
+  }
+  window.setInterval(tick, 1000);
+
+  document.addEventListener("mouseover", function (event) {
+    const time = event.target.closest("time[datetime]");
+    if (!time) return;
+    const moment = new Date(time.dateTime);
+    const utc = moment.toISOString().slice(0, 19).replace("T", " ") + " UTC";
+    time.title = local.format(moment) + " where you are, " + utc;
+  });
+
   // ---- a form is sent once: a double click must not ask twice
   const sent = new WeakSet();
   document.addEventListener("submit", function (event) {
