@@ -169,6 +169,10 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+# As the panel's own pages say it; used by the admin's lists.
+DATETIME_FORMAT = r"D d M Y, H:i:s \U\T\C"
+DATE_FORMAT = "D d M Y"
+TIME_FORMAT = "H:i:s"
 STATIC_URL = "static/"
 # Outside production files are served from the apps: a fresh checkout works without collectstatic.
 WHITENOISE_USE_FINDERS = DEBUG or PHASEGATE_DEMO
