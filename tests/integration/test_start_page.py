@@ -144,9 +144,11 @@ def test_the_start_of_cleanup_waits_for_the_approver_then_for_the_dba() -> None:
     scene.sign(Role.APPROVER, "start:9")
     assert seen_by(scene, Role.APPROVER).waiting == ()
     assert [item.kind for item in seen_by(scene, Role.DBA).waiting] == ["start"]
-    verification.record(scene.run_id, DIRTY)
-    assert seen_by(scene, Role.DBA).waiting == ()
-    assert seen_by(scene, Role.DBA).going[0].health_word == "not equal"
+    verification.record(scene.run_id, DIRTY)  # which holds the run
+    view = seen_by(scene, Role.DBA)
+    assert [item.kind for item in view.waiting] == ["resume"]
+    assert view.going[0].health_word == "hold"
+    assert view.wrong[0].text.startswith("verification found")
 
 
 def test_what_stopped_comes_first_and_the_oldest_first() -> None:
