@@ -43,8 +43,8 @@ class AuditEvent(models.Model):
     class Meta:
         ordering: ClassVar = ["seq"]
         # A page of the trail is found by one of these, however long the trail is. Actions are asked for by
-        # their beginning as well ("refused."), which only an index of patterns can answer. The start page asks
-        # for what went wrong only, which a partial index finds.
+        # their beginning as well ("refused."), which only an index of patterns can answer. The start page
+        # asks for what went wrong only, which a partial index finds.
         indexes: ClassVar = [
             models.Index(fields=["run", "seq"], name="audit_event_run"),
             models.Index(fields=["actor", "seq"], name="audit_event_actor"),

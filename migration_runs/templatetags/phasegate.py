@@ -24,95 +24,19 @@ from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.run_views import RunView
 from migration_runs.services import outbox
 from migration_runs.services.offer import Action
+from migration_runs.templatetags.state_looks import STATES
 
 register = template.Library()
 
-# state → (css class, icon, word). One table for runs, phases, steps, checks, signatures and verdicts.
-STATES: dict[str, tuple[str, str, str]] = {
-    "draft": ("is-idle", "pen", "Draft"),
-    "awaiting_approval": ("is-run", "clock", "Awaiting approval"),
-    "approved": ("is-ok", "ok", "Approved"),
-    "in_progress": ("is-run", "play", "In progress"),
-    "on_hold": ("is-warn", "hold", "On hold"),
-    "completed": ("is-ok", "ok", "Completed"),
-    "sealed": ("is-idle", "lock", "Sealed"),
-    "cancelled": ("is-idle", "x", "Cancelled"),
-    "rolling_back": ("is-warn", "undo", "Rolling back"),
-    "rolled_back": ("is-warn", "undo", "Rolled back"),
-    "pending": ("is-idle", "idle", "Pending"),
-    "ready": ("is-run", "play", "Ready"),
-    "running": ("is-run", "run", "Running"),
-    "waiting": ("is-run", "clock", "Waiting"),
-    "pausing": ("is-warn", "hold", "Pausing"),
-    "paused": ("is-warn", "hold", "Paused"),
-    "awaiting_sign_off": ("is-run", "pen", "To sign"),
-    "done": ("is-ok", "ok", "Done"),
-    "skipped": ("is-ok", "ok", "Not needed"),
-    "failed": ("is-bad", "bad", "Failed"),
-    "undoing": ("is-warn", "undo", "Undoing"),
-    "undone": ("is-warn", "undo", "Undone"),
-    "undo_failed": ("is-bad", "bad", "Undo failed"),
-    "locked": ("is-locked", "lock", "Locked"),
-    "pass": ("is-ok", "ok", "pass"),
-    "warn": ("is-warn", "warn", "warn"),
-    "fail": ("is-bad", "bad", "fail"),
-    "missed": ("is-missed", "missed", "missed"),
-    "closed": ("is-closed", "closed", "closed"),
-    "due": ("is-idle", "idle", "to come"),
-    "due_now": ("is-run", "clock", "due now"),
-    "never": ("is-idle", "x", "not run"),
-    "given": ("is-ok", "ok", "signed"),
-    "void": ("is-warn", "warn", "void"),
-    "refused": ("is-bad", "bad", "refused"),
-    "next": ("is-run", "clock", "next"),
-    "to_come": ("is-idle", "idle", "to come"),
-    "verify_none": ("is-idle", "idle", "Not yet"),
-    "verify_clean": ("is-ok", "ok", "Equal"),
-    "verify_differs": ("is-bad", "bad", "Not equal"),
-    "verify_over": ("is-idle", "lock", "Over"),
-    "verify_running": ("is-run", "run", "Comparing"),
-    "verify_waiting": ("is-run", "clock", "Waiting for a worker"),
-    "worker_lost": ("is-warn", "warn", "Worker lost"),
-    "verify_trouble": ("is-bad", "warn", "Cannot compare"),
-    "verify_late": ("is-warn", "clock", "Late"),
-    "row_missing": ("is-missed", "missed", "missing"),
-    "row_extra": ("is-bad", "plus", "extra"),
-    "row_different": ("is-bad", "x", "different"),
-    "rule_holds": ("is-ok", "ok", "holds"),
-    "rule_broken": ("is-bad", "bad", "broken"),
-    "rule_warns": ("is-warn", "warn", "warning"),
-    "rule_unasked": ("is-missed", "missed", "could not be asked"),
-    "message_waiting": ("is-run", "clock", "Waiting"),
-    "message_sending": ("is-run", "run", "Sending"),
-    "message_sent": ("is-ok", "ok", "Sent"),
-    "message_unknown": ("is-missed", "missed", "May have arrived"),
-    "message_gave_up": ("is-bad", "bad", "Given up"),
-    "chain_whole": ("is-ok", "ok", "Chain whole"),
-    "chain_broken": ("is-bad", "bad", "Chain broken"),
-    "chain_late": ("is-warn", "clock", "Not read lately"),
-    "chain_unread": ("is-idle", "idle", "Not read yet"),
-    "fresh": ("is-ok", "ok", "fresh"),
-    "late": ("is-warn", "clock", "late"),
-    "task_idle": ("is-ok", "ok", "on schedule"),
-    "task_running": ("is-run", "run", "running"),
-    "task_not_begun": ("is-idle", "idle", "not begun"),
-    "task_disabled": ("is-bad", "bad", "disabled"),
-    "task_hard_failed": ("is-bad", "bad", "failed for good"),
-    "handover_none": ("is-idle", "idle", "None yet"),
-    "handover_waits": ("is-run", "clock", "Waits"),
-    "handover_taken": ("is-ok", "ok", "Taken"),
-    "handover_withdrawn": ("is-idle", "x", "Withdrawn"),
-    "ticked": ("is-ok", "ok", "done"),
-    "open": ("is-idle", "idle", "open"),
-    "proven": ("is-ok", "ok", "proven"),
-    "unproven": ("is-bad", "bad", "not so"),
-    "added": ("is-ok", "plus", "added"),
-    "removed": ("is-bad", "x", "removed"),
-    "changed": ("is-run", "pen", "changed"),
-}
 NOTHING = mark_safe("\N{EN DASH}")
 WHOLE_FROM = 1000
 DAY = 24 * 60 * 60  # seconds
+CLOCKS = {
+    "time": "%H:%M:%S",
+    "minute": "%H:%M",
+    "short": "%a %H:%M",
+    "second": "%a %d %b %Y, %H:%M:%S UTC",
+}
 TURNING = frozenset({"running", "undoing", "verify_running"})
 
 
@@ -221,8 +145,7 @@ def utc(value: datetime | None, style: str = "") -> SafeString:
     if value is None:
         return NOTHING
     moment = value.astimezone(UTC)
-    styles = {"time": "%H:%M:%S", "minute": "%H:%M", "short": "%a %H:%M", "second": "%a %d %b %Y, %H:%M:%S UTC"}
-    shown = moment.strftime(styles.get(style, "%a %d %b %Y, %H:%M UTC"))
+    shown = moment.strftime(CLOCKS.get(style, "%a %d %b %Y, %H:%M UTC"))
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
