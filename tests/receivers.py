@@ -71,9 +71,7 @@ class _Smtp(socketserver.StreamRequestHandler):
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
         server.taking.set()
         server.go_on.wait()
-        server.messages.append(
-            cast(EmailMessage, message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
-        )
+        server.messages.append(message_from_bytes(b"".join(lines), policy=policy.default))
         self._say("250 taken")
 
     def _say(self, text: str | None) -> None:

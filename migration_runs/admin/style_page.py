@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from migration_runs.admin import style_samples
-from migration_runs.templatetags.phasegate import STATES
+from migration_runs.templatetags.state_looks import STATES
 
 TONES = ("is-ok", "is-warn", "is-bad", "is-missed", "is-run", "is-idle", "is-locked", "is-closed")
 TILES = ("pass", "warn", "fail", "missed", "closed", "running", "due", "never")

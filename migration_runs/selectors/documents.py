@@ -32,7 +32,8 @@ def titles() -> tuple[tuple[str, str, str], ...]:
 
 def document_of(run: RunView, key: str) -> Document:
     """The document ``key`` of the run. Raises KeyError for any other name."""
-    return DOCUMENTS[key].build(subject_of(run))
+    document: Document = DOCUMENTS[key].build(subject_of(run))
+    return document
 
 
 def subject_of(run: RunView) -> Subject:

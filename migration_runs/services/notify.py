@@ -32,7 +32,7 @@ def _where_anybody_listens(
     """Nothing is looked up for messages that nobody would get."""
 
     @functools.wraps(event)
-    def wrapper(at: Situation, *args: P.args, **kwargs: P.kwargs) -> None:
+    def wrapper(at: Situation, /, *args: P.args, **kwargs: P.kwargs) -> None:
         if outbox.is_configured():
             event(at, *args, **kwargs)
 

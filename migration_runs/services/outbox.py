@@ -139,7 +139,7 @@ def record_failure(
 
 def wait_after(tries: int) -> timedelta:
     """How long to wait after so many failed tries: doubling, and a quarter more or less at random."""
-    wait = min(FIRST_WAIT * 2 ** min(max(tries, 1) - 1, 20), LONGEST_WAIT)
+    wait = min(FIRST_WAIT * float(2 ** min(max(tries, 1) - 1, 20)), LONGEST_WAIT)
     return wait * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, keeps no secret
 
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from migration_runs.exceptions import NotAllowed, Refused
 from migration_runs.models import AuditEvent, Lesson
 from migration_runs.phases import Role
+from migration_runs.runbook.steps import AssertStep, SqlStep
 from migration_runs.selectors import documents
 from migration_runs.services import audit, lessons
 from migration_runs.services.plan_store import plan_of
@@ -50,7 +51,10 @@ def test_the_runbook_has_the_sql_of_every_step_as_signed(scene: Scene) -> None:
     text = client_of(scene, Role.DBA).get(url("document_markdown", scene.run_id, "runbook")).content.decode()
     plan = plan_of(scene.run.plan_id)
     files = [
-        step.sql.text for phase in plan.runbook.phases for step in phase.steps if getattr(step, "sql", None)
+        step.sql.text
+        for phase in plan.runbook.phases
+        for step in phase.steps
+        if isinstance(step, SqlStep | AssertStep)
     ]
     assert files
     for file in files:

@@ -16,6 +16,7 @@ from pytest_django.fixtures import Settings
 from migration_runs.admin import style_page
 from migration_runs.phases import Role
 from migration_runs.templatetags import phasegate
+from migration_runs.templatetags.state_looks import STATES
 from tests.control import PASSWORD, make_people, make_person
 from tests.integration import panel
 
@@ -215,7 +216,7 @@ def test_the_style_page_is_there_in_the_demo_and_while_debugging_alone(settings:
 def test_the_style_page_shows_every_state_and_acts_on_nothing(settings: Settings) -> None:
     settings.PHASEGATE_DEMO = True
     page = client_of(make_people()[Role.DBA]).get(STYLE).content.decode()
-    for state in phasegate.STATES:
+    for state in STATES:
         assert str(phasegate.badge(state)) in page
         assert str(phasegate.inline_state(state)) in page
     for kind in (*style_page.TONES, "pg-tile", "pg-plot", "pg-meter", "pg-log", "pg-note is-bad", "pg-empty"):

@@ -20,12 +20,13 @@ from tests.integration.panel import url
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 
 POLL_QUERIES = 5
+NOW = "migration_runs.selectors.live_stamp.time.time"
 
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time stands still, so that only what happened tells."""
-    monkeypatch.setattr(live_stamp.time, "time", lambda: 1_000_000.0)
+    monkeypatch.setattr(NOW, lambda: 1_000_000.0)
 
 
 def client_of(scene: Scene) -> Client:
@@ -83,9 +84,11 @@ def test_whatever_happens_to_the_run_is_drawn(happens: Callable[[Scene], None]) 
 
 def test_a_busy_page_is_drawn_anew_sooner_than_an_idle_one(monkeypatch: pytest.MonkeyPatch) -> None:
     busy, idle = panel.started(2), panel.cancelled()
-    monkeypatch.setattr(live_stamp.time, "time", lambda: 1_000_020.0)
+    monkeypatch.setattr(NOW, lambda: 1_000_020.0)
     before = live_stamp.stamp_of(busy.run_id), live_stamp.stamp_of(idle.run_id)
-    monkeypatch.setattr(live_stamp.time, "time", lambda: 1_000_020.0 + live_stamp.BUSY_S)
+    monkeypatch.setattr(
+        "migration_runs.selectors.live_stamp.time.time", lambda: 1_000_020.0 + live_stamp.BUSY_S
+    )
     after = live_stamp.stamp_of(busy.run_id), live_stamp.stamp_of(idle.run_id)
     assert before[0] != after[0]
     assert before[1] == after[1]

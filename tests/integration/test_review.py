@@ -12,6 +12,7 @@ from migration_runs.models import SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors import review
+from migration_runs.selectors.review_views import ReviewView
 from migration_runs.selectors.run_page import run_view
 from tests import runs as tables
 from tests.control import PASSWORD, Scene, control_plan
@@ -38,7 +39,7 @@ def scene() -> Scene:
     return Scene.submitted(panel.own_tables(control_plan()))
 
 
-def review_of(scene: Scene) -> review.ReviewView:
+def review_of(scene: Scene) -> ReviewView:
     return review.review_of(run_view(scene.run_id, person=scene.people[Role.APPROVER]))
 
 

@@ -136,7 +136,7 @@ def test_a_sealed_run_whose_message_was_lost_still_gives_up_its_ledger(
         run.save()
     hint = Hint("give_up_ledger", run.pk)
     assert hint in sweeper.hints()
-    assert beside.give_up_ledger(hint.object_id)
+    assert beside.give_up_ledger(run.pk)
     assert hint not in sweeper.hints()
     with psycopg.connect(target.runner_url) as conn:
         assert conn.execute("SELECT to_regnamespace('phasegate')").fetchone() == (None,)
