@@ -131,6 +131,7 @@ class _Verifier:
         tail = self.run.verifications.exclude(tail="").order_by("-id").values_list("tail", flat=True).first()
         way = buckets.Way(look_again=True, overdue_s=self._overdue_s)
         looked = touched.look(self.conn, self.job, self.shape, tail=decode(tail), way=way)
+        verification_passes.look_was_made(self.run.pk)
         return verification.record(
             self.run.pk,
             looked.found,

@@ -10,6 +10,7 @@ from migration_runs.models.handover_card import HandoverCard
 from migration_runs.models.handover_note import HandoverNote
 from migration_runs.models.lesson import Lesson
 from migration_runs.models.log_line import LogLine
+from migration_runs.models.look_trouble import LookTrouble
 from migration_runs.models.monitoring_window import MonitoringWindow
 from migration_runs.models.notification import Notification
 from migration_runs.models.phase_run import PhaseRun
@@ -34,6 +35,7 @@ __all__ = [
     "HandoverNote",
     "Lesson",
     "LogLine",
+    "LookTrouble",
     "MonitoringWindow",
     "Notification",
     "PhaseRun",

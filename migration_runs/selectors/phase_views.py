@@ -65,6 +65,11 @@ class StepView:
         return f"waiting since {self.note_since:%H:%M:%S} ({seconds:.0f} s): {self.note}"
 
     @property
+    def shown_state(self) -> str:
+        """The state; one that nobody is at now does not read as if somebody were."""
+        return "waiting" if self.stalled and self.state in {"running", "undoing"} else self.state
+
+    @property
     def rate(self) -> float | None:
         """Units per second since the step started, while it runs and something is done."""
         if self.state != "running" or self.stalled or not self.done or self.started_at is None:

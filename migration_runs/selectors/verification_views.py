@@ -54,6 +54,17 @@ class PassView:
 
 
 @dataclass(frozen=True)
+class LookTroubleView:
+    """Why no look at what was touched can be made, outside any full pass: since when, and last tried when."""
+
+    reason: str
+    kept: str
+    next_step: str
+    since: datetime | None
+    tried_at: datetime | None
+
+
+@dataclass(frozen=True)
 class ResultView:
     """What a finished comparison found. A look's rows are those that it looked at, not all.
 
@@ -171,6 +182,7 @@ class VerificationView:
     follows: str
     to_do: str
     next_due: datetime | None
+    look_trouble: LookTroubleView | None = None
 
     @property
     def stuck(self) -> bool:
@@ -180,7 +192,7 @@ class VerificationView:
     @property
     def unsure(self) -> bool:
         """Whether the last verdict grows old: nobody compares, though it is due."""
-        return self.stuck or bool(self.late)
+        return self.stuck or bool(self.late) or self.look_trouble is not None
 
     @property
     def broken_rules(self) -> tuple[RuleView, ...]:

@@ -61,6 +61,8 @@ def to_do(at: VerificationView, run: Run, plan: Plan) -> str:
         return ""
     if at.stuck and at.open_pass is not None and at.open_pass.trouble:
         return _sentence(at.open_pass.next_step) or "Find out why, then verify again."
+    if at.against is None and at.look_trouble is not None:
+        return _sentence(at.look_trouble.next_step) or "Find out why, then verify again."
     if at.against is None:
         return NOBODY_COMES if at.late else ""
     again = " Then verify again" + (", and resume." if run.state == "on_hold" else ".")

@@ -11,13 +11,19 @@ from django.conf import settings
 from django.db.models import Count, Max, Q
 
 from migration_runs import advisory
-from migration_runs.models import Run, VerificationPass, VerificationReport
+from migration_runs.models import LookTrouble, Run, VerificationPass, VerificationReport
 from migration_runs.runbook.data_rules import Rule
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors import verification_rows, verification_words
 from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.trail_views import EventView
-from migration_runs.selectors.verification_views import PassView, ResultView, RuleView, VerificationView
+from migration_runs.selectors.verification_views import (
+    LookTroubleView,
+    PassView,
+    ResultView,
+    RuleView,
+    VerificationView,
+)
 from migration_runs.selectors.window_views import WindowView
 from migration_runs.services import readiness, verification, verification_schedule
 
@@ -51,9 +57,10 @@ def verification_of(
     against_row = readiness.speaks_against(full_row, look_row)
     against = None if against_row is None else (full if against_row is full_row else look)
     open_pass = _pass(current, measured, expected=rows_copied, now=now) if current is not None else None
+    look_trouble = _look_trouble(run) if live and open_pass is None else None
     shown = VerificationView(
         state=_state(by_number, full, against, live=live),
-        activity=_activity(open_pass),
+        activity="verify_trouble" if look_trouble is not None else _activity(open_pass),
         live=live,
         open_pass=open_pass,
         full=full,
@@ -66,11 +73,19 @@ def verification_of(
         follows="",
         to_do="",
         next_due=_next_due(plan, full) if live else None,
+        look_trouble=look_trouble,
     )
     window = windows[-1] if windows else None
     follows = verification_words.follows(shown, by_number, window, hold_at=_hold_at(plan, window, full))
     to_do = verification_words.to_do(shown, run, plan)
     return dataclasses.replace(shown, follows=follows, to_do=to_do)
+
+
+def _look_trouble(run: Run) -> LookTroubleView | None:
+    row = LookTrouble.objects.filter(run=run).exclude(reason="").first()
+    if row is None:
+        return None
+    return LookTroubleView(row.reason, row.kept, row.next_step, row.since, row.tried_at)
 
 
 def _buckets(run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from migration_runs.engine.move.buckets import Bucket, Compared
 from migration_runs.engine.move.chunks import Bound, decode, encode
 from migration_runs.engine.outcome import Difference, RuleFound, Verification
 from migration_runs.exceptions import EngineError
-from migration_runs.models import VerificationBucket, VerificationPass, VerificationReport
+from migration_runs.models import LookTrouble, VerificationBucket, VerificationPass, VerificationReport
 from migration_runs.services import clock, situation
 
 EXAMPLES = 20
@@ -99,9 +99,27 @@ def keep(current: VerificationPass, compared: Compared, rules: Sequence[RuleFoun
 
 
 def trouble(run_id: int, reason: str, *, kept: str = "", next_step: str = "") -> None:
-    """Note why the run's open pass cannot go on now, what stands, and what to do."""
-    VerificationPass.objects.filter(run_id=run_id, finished_at=None).update(
-        trouble=reason, kept=kept, next_step=next_step, seen_at=clock.database_now()
+    """Note why the run's open pass cannot go on now, what stands, and what to do.
+
+    Without an open pass it was a look at what was touched that could not be made: that is kept beside.
+    """
+    now = clock.database_now()
+    noted = VerificationPass.objects.filter(run_id=run_id, finished_at=None).update(
+        trouble=reason, kept=kept, next_step=next_step, seen_at=now
+    )
+    if noted:
+        return
+    with transaction.atomic():
+        row, _ = LookTrouble.objects.select_for_update().get_or_create(run_id=run_id)
+        row.since = row.since if row.reason else now
+        row.reason, row.kept, row.next_step, row.tried_at = reason, kept, next_step, now
+        row.save()
+
+
+def look_was_made(run_id: int) -> None:
+    """Nothing is in the way of looks any more."""
+    LookTrouble.objects.filter(run_id=run_id).exclude(reason="").update(
+        reason="", kept="", next_step="", since=None
     )
 
 

@@ -8,8 +8,8 @@ REVOKE ALL ON
     django_migrations, migration_runs_adjustment, migration_runs_assignment, migration_runs_auditevent,
     migration_runs_confirmation, migration_runs_duecheck, migration_runs_fleetpulse,
     migration_runs_handovercard, migration_runs_handovernote, migration_runs_lesson, migration_runs_logline,
-    migration_runs_monitoringwindow, migration_runs_notification, migration_runs_phaserun,
-    migration_runs_readinesstick, migration_runs_run, migration_runs_signoff, migration_runs_steprun,
+    migration_runs_looktrouble, migration_runs_monitoringwindow, migration_runs_notification,
+    migration_runs_phaserun, migration_runs_readinesstick, migration_runs_run, migration_runs_signoff, migration_runs_steprun,
     migration_runs_storedplan, migration_runs_trailreading, migration_runs_verificationbucket,
     migration_runs_verificationpass, migration_runs_verificationreport
     FROM {app}, PUBLIC;
@@ -27,8 +27,9 @@ GRANT UPDATE (taken_at, withdrawn_at, withdrawn_by_id, withdraw_reason) ON migra
 
 -- What moves on, and is never deleted.
 GRANT SELECT, INSERT, UPDATE ON
-    migration_runs_duecheck, migration_runs_fleetpulse, migration_runs_monitoringwindow,
-    migration_runs_notification, migration_runs_phaserun, migration_runs_run, migration_runs_trailreading,
+    migration_runs_duecheck, migration_runs_fleetpulse, migration_runs_looktrouble,
+    migration_runs_monitoringwindow, migration_runs_notification, migration_runs_phaserun,
+    migration_runs_run, migration_runs_trailreading,
     migration_runs_verificationbucket, migration_runs_verificationpass
     TO {app};
 

@@ -20,7 +20,8 @@ SELECT md5(concat_ws('/',
     (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY id) FROM migration_runs_signoff WHERE run_id = %(run)s),
     (SELECT string_agg(concat(ctid, xmin), ',' ORDER BY id)
        FROM migration_runs_verificationpass WHERE run_id = %(run)s),
-    (SELECT max(id) FROM migration_runs_verificationreport WHERE run_id = %(run)s)
+    (SELECT max(id) FROM migration_runs_verificationreport WHERE run_id = %(run)s),
+    (SELECT concat(ctid, xmin) FROM migration_runs_looktrouble WHERE run_id = %(run)s)
 )) AS stamp,
        EXISTS (SELECT FROM migration_runs_phaserun
                 WHERE run_id = %(run)s AND state IN ('running', 'pausing', 'undoing'))

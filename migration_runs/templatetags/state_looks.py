@@ -47,6 +47,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "verify_running": ("is-run", "run", "Comparing"),
     "verify_waiting": ("is-run", "clock", "Waiting for a worker"),
     "worker_lost": ("is-warn", "warn", "Worker lost"),
+    "no_worker": ("is-bad", "warn", "No worker"),
     "verify_trouble": ("is-bad", "warn", "Cannot compare"),
     "verify_late": ("is-warn", "clock", "Late"),
     "row_missing": ("is-missed", "missed", "missing"),

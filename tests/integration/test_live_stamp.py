@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from migration_runs.models import LogLine, PhaseRun, StepRun
 from migration_runs.phases import Role
 from migration_runs.selectors import live_stamp
-from migration_runs.services import leases, runs
+from migration_runs.services import leases, runs, verification_passes
 from tests.control import HOW, Scene
 from tests.integration import panel
 from tests.integration.panel import url
@@ -71,8 +71,12 @@ def waiting(scene: Scene) -> None:
     PhaseRun.objects.filter(run=scene.run, number=2).update(waiting={"text": "for a lock"})
 
 
+def look_trouble(scene: Scene) -> None:
+    verification_passes.trouble(scene.run_id, "there is no such table")
+
+
 @pytest.mark.usefixtures("still")
-@pytest.mark.parametrize("happens", [log_line, step, lease, hold, waiting])
+@pytest.mark.parametrize("happens", [log_line, step, lease, hold, waiting, look_trouble])
 def test_whatever_happens_to_the_run_is_drawn(happens: Callable[[Scene], None]) -> None:
     scene = panel.started(2)
     other = panel.started(2)

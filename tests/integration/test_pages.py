@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -141,6 +142,26 @@ def test_a_running_step_shows_its_progress_its_rate_and_its_end() -> None:
     assert re.search(r"Worker lost \d+ s ago, resuming", shown)
     assert "250,000 of 1,000,000 rows as last told" in shown
     assert "rows/s" not in shown
+
+
+@pytest.mark.parametrize("state", ["running", "rolling_back"])
+def test_nothing_turns_while_nobody_is_at_the_phase(state: str) -> None:
+    scene = panel.STATES[state]()
+    phase = PhaseRun.objects.filter(run=scene.run, state__in=["running", "undoing"]).get()
+    leases.claim(phase.pk, worker="worker-1")
+    StepRun.objects.filter(phase=phase).update(state=phase.state, done=1, total=4, unit="rows")
+    client = as_role(scene, Role.DBA)
+
+    def page() -> Any:
+        return client.get(url("live", scene.run_id))
+
+    assert "pg-spin" in page().content.decode()
+    PhaseRun.objects.filter(pk=phase.pk).update(lease_until=timezone.now() - timedelta(seconds=14))
+    assert "pg-spin" not in page().content.decode()
+    assert f"{phase.number} No worker" in text_of(page()) or f"{phase.number} Worker lost" in text_of(page())
+    fleet.beat()  # others are there
+    assert "pg-spin" not in page().content.decode()
+    assert f"{phase.number} Worker lost" in text_of(page())
 
 
 def test_the_list_costs_the_same_queries_however_many_runs_there_are() -> None:

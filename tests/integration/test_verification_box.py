@@ -137,6 +137,30 @@ def test_a_target_that_cannot_be_compared_says_why_what_is_kept_and_what_to_do(t
     assert (box(scene).activity, box(scene).state) == ("", "verify_clean")
 
 
+def test_a_look_that_cannot_be_made_says_why_though_no_pass_is_open(target: TargetUrls) -> None:
+    scene = verified.watched(target)
+    beside.verify_run(scene.run_id)
+    beside.look_at_touched(scene.run_id)
+    verified.damage(target, "ALTER TABLE new_things RENAME TO elsewhere")
+    assert beside.look_at_touched(scene.run_id) is None
+    first = box(scene).look_trouble
+    assert beside.look_at_touched(scene.run_id) is None
+    at = box(scene)
+    assert (at.activity, at.open_pass, at.late) == ("verify_trouble", None, "")
+    assert at.look_trouble is not None
+    assert first is not None
+    assert at.look_trouble.since == first.since
+    assert at.look_trouble.tried_at > first.tried_at  # type: ignore[operator]
+    assert at.to_do == "Find out who renamed or dropped it, bring it back, then try again."
+    shown = words(scene)
+    assert "Cannot look at what was touched: there is no table public.new_things" in shown
+    assert "Was equal" in shown
+    verified.damage(target, "ALTER TABLE elsewhere RENAME TO new_things")
+    beside.look_at_touched(scene.run_id)
+    assert box(scene).look_trouble is None
+    assert box(scene).activity == ""
+
+
 def test_a_standby_is_refused_on_the_page_also_before_the_first_pass(
     target: TargetUrls, cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
