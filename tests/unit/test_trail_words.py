@@ -22,10 +22,29 @@ MOVES = {
 def written() -> Iterator[str]:
     """The action of every call of ``append`` in the source, those put together with each of their parts."""
     for path in sorted((CHECKOUT / "migration_runs").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "audit.append":
-                given = {word.arg: word.value for word in node.keywords}
-                yield from _actions(given["action"], where=f"{path.name}:{node.lineno}")
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for function in [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]:
+            for call in _calls(function, "audit.append"):
+                action = next(word.value for word in call.keywords if word.arg == "action")
+                for given in _handed_in(module, function, action):
+                    yield from _actions(given, where=f"{path.name}:{call.lineno}")
+
+
+def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == name:
+            yield node
+
+
+def _handed_in(module: ast.Module, function: ast.FunctionDef, action: ast.expr) -> Iterator[ast.expr]:
+    """The action, or what the callers of ``function`` in its module hand in where it is a parameter."""
+    places = [argument.arg for argument in function.args.args]
+    if not (isinstance(action, ast.Name) and action.id in places):
+        yield action
+        return
+    for call in _calls(module, function.name):
+        named = {word.arg: word.value for word in call.keywords}
+        yield named.get(action.id) or call.args[places.index(action.id)]
 
 
 def _actions(node: ast.expr, *, where: str) -> Iterator[str]:
