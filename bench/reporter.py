@@ -8,6 +8,7 @@ from typing import Any
 
 from migration_runs.engine.job import Confirmation, Job, Level
 from migration_runs.engine.move import copier
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.states import StepState
 
 
@@ -28,7 +29,15 @@ class Quiet:
         """Not kept."""
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         """Not kept."""
 

@@ -19,7 +19,7 @@ from migration_runs.chunk_reporting import ChunkReporter, TokenHold
 from migration_runs.engine import connection, health, ledger
 from migration_runs.engine.job import Confirmation, Level
 from migration_runs.engine.move import copier, drain
-from migration_runs.engine.outcome import Verification
+from migration_runs.engine.outcome import CopyFigures, Verification
 from migration_runs.exceptions import EngineError, Fenced, LeaseLost
 from migration_runs.models import DueCheck, LogLine, PhaseRun, Run, VerificationReport
 from migration_runs.runbook.plan import Plan
@@ -56,7 +56,15 @@ class QuietReporter:
         """Nothing: no step is being worked on."""
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         """Nothing: no step is being worked on."""
 

@@ -10,6 +10,7 @@ is away for the whole length of the lease ends in LeaseLost, and the sweeper has
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -23,11 +24,12 @@ from django.db.models.functions import Coalesce, Now
 
 from migration_runs import dispatch
 from migration_runs.engine.job import Confirmation, Level
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.exceptions import LeaseLost
 from migration_runs.heartbeat import OUTAGE
 from migration_runs.models import Confirmation as ConfirmationRow
 from migration_runs.models import LogLine, PhaseRun, StepRun
-from migration_runs.services import adjusting, holding, progress, window
+from migration_runs.services import adjusting, holding, pace, progress, window
 from migration_runs.states import PhaseState, StepState
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Progress:
     unit: str
     note: str
     since: float | None = None  # by time.monotonic()
+    figures: CopyFigures | None = None
 
 
 class ControlReporter:
@@ -119,6 +122,8 @@ class ControlReporter:
         changes: dict[str, Any] = {"state": state.value, "error": error or ""}
         if state in {StepState.RUNNING, StepState.UNDOING}:
             changes |= {"started_at": Coalesce(F("started_at"), Now()), "finished_at": None} | QUIET
+        if state == StepState.UNDOING:
+            changes |= {"points": [], "figures": None}
         if state in ENDED:
             changes |= {"finished_at": Now()} | QUIET
         if result is not None:
@@ -137,11 +142,19 @@ class ControlReporter:
             self.flush()
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         """How far a step is. Written twice a second at most; the latest figure is kept for :meth:`flush`."""
         since = time.monotonic() - waited_s if note else None
-        self._waiting = Progress(step=key, done=done, total=total, unit=unit, note=note, since=since)
+        self._waiting = Progress(key, done, total, unit=unit, note=note, since=since, figures=figures)
         if done >= total or time.monotonic() - self._written_at >= PROGRESS_EVERY_S:
             self.flush()
 
@@ -240,8 +253,20 @@ class ControlReporter:
     def _hold_progress(self) -> None:
         told, self._waiting = self._waiting, None
         if told is not None:
-            self._held.append(lambda: self._steps(told.step).update(**self._figures(told)))
+            self._held.append(lambda: self._write_progress(told))
             self._written_at = time.monotonic()
+
+    def _write_progress(self, told: Progress) -> None:
+        """Under the lock on the phase's row, so that no other worker's point is lost."""
+        steps = self._steps(told.step)
+        before = steps.annotate(now=Now()).values_list("points", "now").first()
+        if before is None:
+            return
+        points, now = before
+        more: dict[str, Any] = {"points": pace.added(points, at=now, done=told.done)}
+        if told.figures is not None:
+            more["figures"] = dataclasses.asdict(told.figures)
+        steps.update(**self._figures(told), **more)
 
     def _ask(self, ask: Callable[[], T]) -> T:
         """Execute ``ask``, and again while the control database is away and the lease still holds."""

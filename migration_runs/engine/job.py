@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.runbook.plan import Plan
 from migration_runs.states import StepState
 
@@ -63,11 +64,19 @@ class Reporter(Protocol):
         """A step has reached a state; ``result`` is JSON with ``summary`` and ``rows``."""
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         """How far a step is. ``note`` is the live reason for slowness, empty at full speed.
 
-        ``waited_s``: for how many seconds that reason has held.
+        ``waited_s``: for how many seconds that reason has held. ``figures`` are a copy's own.
         """
 
     def stop_requested(self) -> bool:

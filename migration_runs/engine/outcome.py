@@ -184,6 +184,20 @@ class RollbackPreview:
 
 
 @dataclass(frozen=True)
+class CopyFigures:
+    """How a copy goes, beside its rows: chunks that are done, rows that the next one has, and milliseconds of
+    the longest, which nobody who wrote its rows had to wait for longer than. ``touched`` keys are yet to be
+    made equal by the drain, the oldest for ``oldest_s`` seconds.
+    """
+
+    chunks: int
+    chunk_rows: int
+    longest_ms: float
+    touched: int
+    oldest_s: float
+
+
+@dataclass(frozen=True)
 class DualWriteStatus:
     """Live figures of the sync triggers: directions that are on, keys to be drained, the oldest's age."""
 

@@ -14,7 +14,8 @@ class StepRun(models.Model):
     """What is known of one step: its state, its live progress and its result.
 
     ``done`` of ``total`` ``unit``s; ``note`` says why it is slow, and ``note_since`` since when for that
-    reason.
+    reason. ``points`` is how ``done`` came about (``services.pace``), ``figures`` what a copy tells beside it
+    (``engine.outcome.CopyFigures`` as JSON).
     """
 
     phase = models.ForeignKey(PhaseRun, on_delete=models.PROTECT, related_name="steps")
@@ -32,6 +33,8 @@ class StepRun(models.Model):
     unit = models.CharField(max_length=40, blank=True, default="")
     note = models.TextField(blank=True, default="")
     note_since = models.DateTimeField(null=True, blank=True)
+    points = models.JSONField(default=list, blank=True)
+    figures = models.JSONField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
 

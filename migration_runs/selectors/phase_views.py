@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.phases import Role
+from migration_runs.selectors.paces import PaceView
 from migration_runs.selectors.workers import lost_in_words
 
 
@@ -55,6 +57,8 @@ class StepView:
     confirmed_by: str = ""
     evidence: str = ""
     may_confirm: bool = False
+    pace: PaceView | None = None
+    figures: CopyFigures | None = None
 
     @property
     def slow_because(self) -> str:
@@ -71,6 +75,13 @@ class StepView:
 
     @property
     def rate(self) -> float | None:
+        """Units per second now, while it runs and something is done: of the last points, else on average."""
+        if self.average is None:
+            return None
+        return self.average if self.pace is None else self.pace.latest
+
+    @property
+    def average(self) -> float | None:
         """Units per second since the step started, while it runs and something is done."""
         if self.state != "running" or self.stalled or not self.done or self.started_at is None:
             return None
@@ -129,6 +140,24 @@ class PhaseView:
     def actual(self) -> timedelta | None:
         """From start to sign-off, once both are known."""
         return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+    @property
+    def so_far(self) -> timedelta | None:
+        """Since its start, while it is not signed: a failed or paused phase goes on counting."""
+        if self.started_at is None or self.finished_at is not None:
+            return None
+        return max(timezone.now() - self.started_at, timedelta())
+
+    @property
+    def at_work(self) -> StepView | None:
+        """The step that is being done, undone or waited for."""
+        return next((s for s in self.steps if s.state in {"running", "waiting", "undoing"}), None)
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When a worker last told how far the step at work is."""
+        step = self.at_work
+        return step.pace.end if step is not None and step.pace is not None else None
 
     @property
     def worker_lost(self) -> str:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
 from migration_runs import phases
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.exceptions import Refused
 from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
 from migration_runs.phases import Role
@@ -21,6 +22,7 @@ from migration_runs.selectors import next_step, rollback_readiness, trail
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
+from migration_runs.selectors.paces import pace_of
 from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
@@ -263,6 +265,8 @@ def _step(
         confirm_role=confirm.role if confirm else None,
         confirmed_by=word.person.username if word else "",
         evidence=word.evidence if word else "",
+        pace=pace_of(row.points) if row else None,
+        figures=CopyFigures(**row.figures) if row and row.figures else None,
         may_confirm=confirm is not None and word is None and may_confirm(phase.number, step.key),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from migration_runs.engine.outcome import DualWriteStatus
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.readiness_views import ReadinessView
@@ -97,7 +96,6 @@ class RunView:
     events: tuple[EventView, ...]
     log: tuple[LogLineView, ...]
     assignments: dict[str, str]
-    dual_write: DualWriteStatus | None = None
     settings: tuple[Setting, ...] = ()
     rollback: RollbackReadiness | None = None
 

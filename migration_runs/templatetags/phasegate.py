@@ -146,6 +146,14 @@ def number(value: Any) -> str:
 
 
 @register.filter
+def whole(value: float | None) -> str:
+    """A measurement that deserves no digits after the point; below ten one of them."""
+    if value is None:
+        return NOTHING
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:,.0f}"
+
+
+@register.filter
 def utc(value: datetime | None, style: str = "") -> SafeString:
     """A moment in UTC to the minute; ``second``: to the second, ``time`` and ``minute``: the clock alone."""
     if value is None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Confirmation, Job, Level
 from migration_runs.engine.move import copy_plan
-from migration_runs.engine.outcome import StepResult
+from migration_runs.engine.outcome import CopyFigures, StepResult
 from migration_runs.engine.steps.base import StepContext
 from migration_runs.engine.steps.registry import kind_of
 from migration_runs.runbook.copying import CopySettings
@@ -114,7 +114,15 @@ class Heard:
         self.logs.append(("info", f"{key} {state}"))
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         self.progresses.append((done, total, note))
         if note:

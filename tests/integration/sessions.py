@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 
 from migration_runs.engine.job import Confirmation, Level
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.states import StepState
 
 T = TypeVar("T")
@@ -79,7 +80,15 @@ class Quiet:
         self.lines.append(f"{key}: {state}")
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         self.notes.append(note)
 

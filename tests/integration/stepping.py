@@ -15,7 +15,7 @@ import psycopg
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.engine import runner
 from migration_runs.engine.job import Confirmation, Job, Level
-from migration_runs.engine.outcome import Outcome
+from migration_runs.engine.outcome import CopyFigures, Outcome
 from migration_runs.runbook.plan import Plan
 from migration_runs.states import StepState
 from tests import plans
@@ -54,7 +54,15 @@ class Memory:
             self.on_step(key, state)
 
     def progress(
-        self, key: str, done: int, total: int, *, unit: str, note: str = "", waited_s: float = 0.0
+        self,
+        key: str,
+        done: int,
+        total: int,
+        *,
+        unit: str,
+        note: str = "",
+        waited_s: float = 0.0,
+        figures: CopyFigures | None = None,
     ) -> None:
         self.notes.append(note)
 

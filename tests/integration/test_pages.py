@@ -144,6 +144,28 @@ def test_a_running_step_shows_its_progress_its_rate_and_its_end() -> None:
     assert "rows/s" not in shown
 
 
+def test_a_copy_shows_its_chunks_its_lag_and_its_pace() -> None:
+    scene = panel.started(2)
+    leases.claim(scene.phase(2).pk, worker="worker-1")
+    begun = timezone.now() - timedelta(seconds=60)
+    step = StepRun.objects.filter(phase=scene.phase(2)).first()
+    assert step is not None
+    StepRun.objects.filter(pk=step.pk).update(
+        state="running", done=6_700, total=10_000, unit="rows", started_at=begun,
+        points=[[begun.timestamp() + at, n] for at, n in ((0, 0), (20, 6_000), (40, 6_350), (60, 6_700))],
+        figures={"chunks": 25, "chunk_rows": 250, "longest_ms": 190.4, "touched": 2, "oldest_s": 1.5},
+    )  # fmt: skip
+    answer = as_role(scene, Role.DBA).get(url("live", scene.run_id))
+    shown = text_of(answer)
+    assert re.search(r"18 rows/s 1\d\d on average", shown), "the pace of now, not of the fast beginning"
+    assert "Chunks 25 done next: 250 rows" in shown
+    assert "Longest chunk 190 ms" in shown
+    assert "Dual-write lag 2 keys the oldest for 1.5 s" in shown
+    assert "rows per second: 300 at most, 18 at the end" in answer.content.decode()
+    assert f"step 2.1 of 2.{StepRun.objects.filter(phase=step.phase).count()}" in shown
+    assert "updated" in shown
+
+
 @pytest.mark.parametrize("state", ["running", "rolling_back"])
 def test_nothing_turns_while_nobody_is_at_the_phase(state: str) -> None:
     scene = panel.STATES[state]()

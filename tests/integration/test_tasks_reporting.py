@@ -12,9 +12,11 @@ from django.db import transaction
 
 from controlpanel.embedded_databases import ControlUrls
 from migration_runs.chunk_reporting import ChunkReporter, TokenHold
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.exceptions import LeaseLost
 from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
 from migration_runs.reporting import ControlReporter
+from migration_runs.selectors import live_stamp
 from migration_runs.services import leases
 from migration_runs.states import StepState
 from tests import plans, runs
@@ -97,6 +99,25 @@ def test_progress_is_held_back_but_its_last_figure_never_lost(control_db: Contro
     assert _step(phase).done == 49
     reporter.progress("asked", 100, 100, unit="rows")
     assert _step(phase).done == 100
+
+
+def test_progress_leaves_points_and_a_copys_figures_and_an_open_page_hears_of_both(
+    control_db: ControlUrls,
+) -> None:
+    phase, reporter = _claimed()
+    figures = CopyFigures(chunks=3, chunk_rows=250, longest_ms=41.5, touched=1, oldest_s=0.5)
+    seen = {live_stamp.stamp_of(phase.run_id)}
+    for done in (2, 3, 5):
+        reporter.progress("asked", done, 5, unit="rows", figures=figures)
+        reporter.flush()
+        seen.add(live_stamp.stamp_of(phase.run_id)[:16])
+    step = _step(phase)
+    assert [done for _, done in step.points] == [2, 5], "closer points than a second make one"
+    assert step.points[0][0] <= step.points[1][0]
+    assert CopyFigures(**step.figures or {}) == figures
+    assert len(seen) == 4
+    reporter.step("asked", StepState.UNDOING)
+    assert (_step(phase).points, _step(phase).figures) == ([], None)
 
 
 def test_a_worker_whose_token_is_old_writes_nothing(control_db: ControlUrls) -> None:

@@ -21,11 +21,12 @@ from psycopg import errors
 
 from migration_runs.engine import connection, ledger
 from migration_runs.engine.job import Job, Reporter
-from migration_runs.engine.move import catalog, chunks, copy_plan, key_words, seats, throttle
+from migration_runs.engine.move import catalog, chunks, copy_plan, key_words, seats, status, throttle
 from migration_runs.engine.move.copy_statements import CopyStatements, How
 from migration_runs.engine.move.live_settings import LiveSettings
 from migration_runs.engine.move.live_writes import LiveWrites
 from migration_runs.engine.move.load import Looker
+from migration_runs.engine.outcome import CopyFigures
 from migration_runs.exceptions import StepFailed, StopRequested
 from migration_runs.runbook.copying import CopySettings
 
@@ -248,5 +249,16 @@ class Copier:
         self._told = time.monotonic()
         so_far = copy_plan.copied(self._conn, self._job)
         self._reporter.progress(
-            self._key, so_far.rows, so_far.total, unit="rows", note=note, waited_s=waited_s
+            self._key, so_far.rows, so_far.total, unit="rows", note=note, waited_s=waited_s,
+            figures=self._figures(so_far),
+        )  # fmt: skip
+
+    def _figures(self, so_far: copy_plan.Copied) -> CopyFigures:
+        touched, oldest_s = status.lag(self._conn, self._shape)
+        return CopyFigures(
+            chunks=so_far.chunks,
+            chunk_rows=self._size.rows,
+            longest_ms=so_far.longest_ms,
+            touched=touched,
+            oldest_s=oldest_s,
         )

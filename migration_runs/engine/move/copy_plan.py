@@ -22,7 +22,8 @@ SAMPLED_ROWS = 20_000
 class Copied:
     """What the ledger says of the run's copy.
 
-    Rows copied, rows of all ranges, rows inserted, rows that were different; chunks done, ranges left.
+    Rows copied, rows of all ranges, rows inserted, rows that were different; chunks done, ranges left;
+    milliseconds that the longest chunk took.
     """
 
     rows: int
@@ -31,6 +32,7 @@ class Copied:
     different: int
     chunks: int
     left: int
+    longest_ms: float
 
 
 def step_key(job: Job) -> str:
@@ -76,7 +78,8 @@ def plan_ranges(conn: psycopg.Connection[Any], job: Job, shape: Shape) -> int:
 def copied(conn: psycopg.Connection[Any], job: Job) -> Copied:
     """How far the run's copy is, from the ledger."""
     row = one(conn.execute(CopyStatements.tally(job.run_uid)))
-    return Copied(*(int(value) for value in row))
+    rows, total, inserted, different, done, left = (int(value) for value in row[:6])
+    return Copied(rows, total, inserted, different, done, left, longest_ms=float(row[6]))
 
 
 def one(cur: psycopg.Cursor[Any]) -> Any:

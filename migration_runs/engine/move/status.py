@@ -26,7 +26,7 @@ def status_of(conn: psycopg.Connection[Any], move: Move, run_uid: uuid.UUID) -> 
     """The same on an open connection. Counts rows: cheap for an index of the scope, not free."""
     shape = catalog.resolve(conn, move, run_uid)
     on = triggers.installed(conn, shape) if ledger.installed(conn) else {}
-    touched, oldest = _lag(conn, shape) if run_tables.exist(conn, shape) else (0, 0.0)
+    touched, oldest = lag(conn, shape) if run_tables.exist(conn, shape) else (0, 0.0)
     row = conn.execute(
         sql.SQL(
             "SELECT (SELECT count(*) FROM {} AS s WHERE {}), (SELECT count(*) FROM {} AS t WHERE {})"
@@ -48,7 +48,8 @@ def status_of(conn: psycopg.Connection[Any], move: Move, run_uid: uuid.UUID) -> 
     )
 
 
-def _lag(conn: psycopg.Connection[Any], shape: Shape) -> tuple[int, float]:
+def lag(conn: psycopg.Connection[Any], shape: Shape) -> tuple[int, float]:
+    """Keys on the touched list, and for how many seconds the oldest has been there."""
     row = conn.execute(
         sql.SQL(
             "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM {}"

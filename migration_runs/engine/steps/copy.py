@@ -135,7 +135,8 @@ class CopyKind(StepKind[CopyStep]):
                 conn, lock_ms=self.step.lock_timeout_ms, statement_s=self.step.statement_timeout_s
             ):
                 total = copy_plan.plan_ranges(conn, ctx.job, shape)
-            ctx.reporter.progress(self.step.key, 0, total, unit="rows")
+            before = copy_plan.copied(conn, ctx.job)
+            ctx.reporter.progress(self.step.key, before.rows, total, unit="rows")
             try:
                 copier.work(ctx.job, ctx.reporter)
             except StopRequested:
