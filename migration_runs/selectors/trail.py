@@ -9,8 +9,9 @@ from migration_runs.selectors.trail_views import EventView
 
 
 def latest_events(run: Run, count: int) -> tuple[EventView, ...]:
-    """The last events of a run, newest first."""
-    return tuple(view(row) for row in AuditEvent.objects.filter(run=run).order_by("-seq")[:count])
+    """The last events of a run, newest first; without messages that arrived, which would hide the rest."""
+    rows = AuditEvent.objects.filter(run=run).exclude(action="notify.sent").order_by("-seq")[:count]
+    return tuple(view(row) for row in rows)
 
 
 def view(row: AuditEvent) -> EventView:

@@ -15,7 +15,7 @@ from django.db.models import Max
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused
 from migration_runs.models import Assignment, HandoverCard, HandoverNote
 from migration_runs.phases import Role
-from migration_runs.services import audit, clock, gates, people, situation
+from migration_runs.services import audit, clock, gates, notify, people, situation
 from migration_runs.services.driving import HOLDERS, RESUMERS
 from migration_runs.services.handover_facts import facts_of
 from migration_runs.services.people import Actor
@@ -157,6 +157,7 @@ def hand_over(
         object=f"{at.run.name} to {to.get_username()}",
         detail={"number": card.number, "starts": starts_at, "ends": ends_at, "facts": card.facts},
     )
+    notify.watch_offered(at, taker=to, number=card.number, actor=actor)
     return card
 
 

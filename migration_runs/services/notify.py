@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Concatenate, ParamSpec
 
+from django.contrib.auth.models import User
+
 from migration_runs import phases
 from migration_runs.models import PhaseRun, Run
 from migration_runs.phases import Role
@@ -103,6 +105,18 @@ def word_wanted(at: Situation, phase: PhaseRun, *, step: str, title: str, role: 
         f"Confirm for {at.run.name}: {title}{way}",
         f"{_phase(phase).capitalize()} waits for a word: {title}{way}.",
         asked={role: "Do it, then confirm it with your evidence."}, phase=phase.number,
+    )  # fmt: skip
+    tell(at, event, actor=actor)
+
+
+@_where_anybody_listens
+def watch_offered(at: Situation, *, taker: User, number: int, actor: Actor) -> None:
+    """The watch of the run waits for the person who was named for it."""
+    event = Event(
+        Kind.TURN, f"watch:{number}", f"Take over the watch of {at.run.name}",
+        f"{actor.name} hands the watch over to {taker.get_username()}. Until then it stays where it was.",
+        named=taker, wanted="Read the handover card and its notes, then take over.",
+        phase=at.current.number if at.current else None,
     )  # fmt: skip
     tell(at, event, actor=actor)
 

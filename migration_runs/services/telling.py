@@ -50,6 +50,9 @@ class Event:
     informed: tuple[Role, ...] = ()
     author: str | None = None
     """What is wanted of the author; empty: the author should know; None: need not."""
+    named: User | None = None
+    """Somebody who is asked by name, whatever their role; for what, says ``wanted``."""
+    wanted: str = ""
     not_author: frozenset[Role] = frozenset()
     phase: int | None = None
     until: str = ""
@@ -74,7 +77,7 @@ def tell(at: Situation, event: Event, *, actor: Actor, informed: tuple[Kind, str
         rows.append(row)
     for channel in outbox.channels({*event.asked, *event.informed}):
         row = _row(at, event, key=channel, kind=event.kind, subject=event.subject)
-        row.channel, row.asks = channel, bool(event.asked or event.author)
+        row.channel, row.asks = channel, bool(event.asked or event.author or event.named)
         wanted = "\n".join(f"Wanted of {r.named}: {' '.join(r.wanted)}" for r in receivers if r.wanted)
         told = ", ".join(r.named for r in receivers if not r.wanted)
         row.body = _body(at, event.happened, wanted, event.until, f"Told: {told}." if told else "")
@@ -102,6 +105,10 @@ def _receivers(at: Situation, event: Event, *, actor: Actor) -> list[Receiver]:
             receiver.roles.append(role.value)
             if wanted not in receiver.wanted:
                 receiver.wanted.append(wanted)
+    if event.named is not None and event.named.is_active:
+        receiver = found.setdefault(event.named.pk, Receiver(event.named))
+        receiver.roles.append("by name")
+        receiver.wanted.append(event.wanted)
     if event.author and author.is_active:
         receiver = found.setdefault(author.pk, Receiver(author))
         receiver.roles.append("author")

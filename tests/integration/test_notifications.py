@@ -18,7 +18,19 @@ from migration_runs.engine.outcome import Outcome, Waiting
 from migration_runs.exceptions import Refused
 from migration_runs.models import DueCheck, Notification
 from migration_runs.phases import Role
-from migration_runs.services import checks, gates, leases, progress, runs, step_up, telling, verification
+from migration_runs.selectors.run_page import run_view
+from migration_runs.services import (
+    checks,
+    gates,
+    handover,
+    leases,
+    outbox,
+    progress,
+    runs,
+    step_up,
+    telling,
+    verification,
+)
 from tests.control import (
     CLEAN,
     DIRTY,
@@ -204,6 +216,27 @@ def test_a_step_that_waits_for_a_word_asks_for_it_once() -> None:
 
 
 # -- holds and checks
+
+
+def test_a_watch_that_is_handed_over_is_the_named_persons_turn() -> None:
+    scene = in_window()
+    news = News()
+    handover.hand_over(scene.run_id, to=scene.people[Role.DBA], person=scene.people[Role.ONCALL], how=HOW)
+    assert news() == {("turn", "dora", True)}
+    body = Notification.objects.latest("id").body
+    assert "What is wanted of you (by name): Read the handover card and its notes, then take over." in body
+
+
+def test_what_arrived_does_not_hide_what_happened_on_the_runs_page() -> None:
+    scene = Scene.draft()
+    runs.submit_run(scene.run_id, person=scene.people[Role.DBA], how=HOW)
+    row = Notification.objects.get()
+    Notification.objects.update(state="sending", attempts=1)
+    outbox.record_sent(row.pk, attempt=1, worker="w")
+    assert scene.run.audit_events.filter(action="notify.sent").exists()
+    shown = [event.action for event in run_view(scene.run_id, person=scene.people[Role.DBA]).events]
+    assert "run.submit" in shown
+    assert "notify.sent" not in shown
 
 
 def test_a_persons_hold_is_news_to_the_others_alone() -> None:
