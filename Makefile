@@ -18,7 +18,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 # The tests' settings need no environment; the tools below look at the code, not at a database.
 TOOL_ENV := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: help setup demo test faults faults-matrix fuzz bench bench-page bench-publish lint format clean lock
+.PHONY: help setup demo test faults faults-matrix fuzz bench bench-page bench-publish screenshots lint format clean lock
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ bench-page: $(DEVELOPMENT) ## write the published figures into docs/reference/pe
 
 bench-publish: $(DEVELOPMENT) ## take the last measurement over as the published one, and write the page
 	@$(BIN)/python -m bench.page --publish
+
+screenshots: $(DEVELOPMENT) ## take docs/images/ anew, of a run that is driven meanwhile; a few minutes
+	@$(BIN)/pytest -q tests/browser/screenshots.py $(ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy, missing migrations, shipped runbooks
 	$(BIN)/ruff check .

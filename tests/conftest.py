@@ -21,16 +21,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import kombu.pools
 import psycopg
 import pytest
-import redis
 from django.conf import settings
 from django.core.management import call_command
 from hypothesis import HealthCheck, Phase
@@ -41,6 +38,13 @@ from controlpanel import embedded
 from controlpanel.embedded_databases import ControlUrls, TargetUrls
 from tests.pointing import pointed
 from tests.processes import CHECKOUT, Processes
+from tests.surroundings import (
+    emptied_broker,
+    environment,
+    scratch_database,
+    target_database,
+    unique,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -64,10 +68,6 @@ hypothesis_settings.register_profile("long", max_examples=300, stateful_step_cou
 hypothesis_settings.load_profile("quick")
 
 
-def _unique(prefix: str) -> str:
-    return f"{prefix}_{uuid.uuid4().hex[:12]}"
-
-
 # -- servers
 
 
@@ -86,17 +86,7 @@ def cluster() -> Iterator[embedded.Cluster]:
 @pytest.fixture
 def broker(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
     """URL of the broker, emptied; this process's Celery application publishes to it."""
-    from controlpanel.celery import app  # noqa: PLC0415 - tests without a broker need no Celery
-
-    with redis.Redis.from_url(cluster.broker_url) as client:
-        client.flushall()
-    # Pools are kept by address and cannot be opened again once closed, so all are forgotten.
-    kombu.pools.reset()  # type: ignore[no-untyped-call]
-    app._after_fork()
-    # Celery itself reads this variable, before its own configuration.
-    monkeypatch.setenv("CELERY_BROKER_URL", cluster.broker_url)
-    app.set_default()
-    return cluster.broker_url
+    return emptied_broker(cluster, monkeypatch)
 
 
 # -- the control database
@@ -116,7 +106,7 @@ def django_db_setup(
     cluster: embedded.Cluster, control_template: str, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
     """The database behind ``@pytest.mark.django_db``: a copy of the template, not Django's test database."""
-    name = _unique("control")
+    name = unique("control")
     urls = cluster.databases.ensure_control(name, template=control_template)
     with django_db_blocker.unblock(), pointed({"owner": urls.owner_url, "default": urls.app_url}):
         yield
@@ -128,7 +118,7 @@ def control_db(
     cluster: embedded.Cluster, control_template: str, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[ControlUrls]:
     """A control database for one test that commits. Django's connections of this process lead to it."""
-    name = _unique("control")
+    name = unique("control")
     urls = cluster.databases.ensure_control(name, template=control_template)
     with django_db_blocker.unblock(), pointed({"owner": urls.owner_url, "default": urls.app_url}):
         yield urls
@@ -141,7 +131,8 @@ def control_db(
 @pytest.fixture
 def target(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetUrls]:
     """An empty target database with its roles, known to the settings as ``bars``."""
-    yield from _target(cluster, monkeypatch, template=None)
+    with target_database(cluster, monkeypatch, template=None) as urls:
+        yield urls
 
 
 @pytest.fixture(scope="session")
@@ -167,32 +158,17 @@ def bars_target(
     """
     from bars import loading  # noqa: PLC0415 - as above
 
-    for urls in _target(cluster, monkeypatch, template=bars_template):
+    with target_database(cluster, monkeypatch, template=bars_template) as urls:
         with psycopg.connect(urls.app_url) as conn:
             loading.restart_clock(conn)
         yield urls
 
 
-def _target(
-    cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch, *, template: str | None
-) -> Iterator[TargetUrls]:
-    name = _unique("target")
-    urls = cluster.databases.ensure_target(name, template=template)
-    monkeypatch.setitem(settings.TARGETS, "bars", urls.runner_url)
-    monkeypatch.setitem(settings.BARS_APP, "bars", urls.app_url)
-    with pointed({"bars": urls.runner_url}):
-        yield urls
-    cluster.databases.drop(name)
-
-
 @pytest.fixture
 def scratch(cluster: embedded.Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetUrls]:
     """An empty database on which backups are restored, known to the settings as the scratch of ``bars``."""
-    name = _unique("scratch")
-    urls = cluster.databases.ensure_target(name)
-    monkeypatch.setitem(settings.SCRATCH, "bars", urls.runner_url)
-    yield urls
-    cluster.databases.drop(name)
+    with scratch_database(cluster, monkeypatch) as urls:
+        yield urls
 
 
 # -- processes
@@ -215,26 +191,10 @@ def project_env(
     wanted = "bars_target" if "bars_target" in request.fixturenames else "target"
     target: TargetUrls = request.getfixturevalue(wanted)
     backups = tmp_path / "backups"
-    backups.mkdir(mode=0o700)
     monkeypatch.setattr(settings, "BACKUP_DIR", backups)
-    names = ("TARGET_", "SCRATCH_", "BARS_APP_URL_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(names)}
-    return inherited | {
-        "DJANGO_SETTINGS_MODULE": "controlpanel.settings",
-        "PHASEGATE_DEMO": "1",
-        "SECRET_KEY": settings.SECRET_KEY,
-        "ALLOWED_HOSTS": "127.0.0.1,localhost",
-        "SWEEP_SECONDS": "1",
-        "DATABASE_URL": control_db.app_url,
-        "DATABASE_OWNER_URL": control_db.owner_url,
-        "CELERY_BROKER_URL": broker,
-        "TARGET_BARS_URL": target.runner_url,
-        "BARS_APP_URL_BARS": target.app_url,
-        "SCRATCH_BARS_URL": scratch.runner_url,
-        "BACKUP_DIR": str(backups),
-        "PG_BIN_DIR": str(cluster.pg_bin_dir),
-        "PYTHONWARNINGS": "default",
-    }
+    return environment(
+        cluster=cluster, control=control_db, target=target, scratch=scratch, broker=broker, backups=backups
+    )
 
 
 RunManage = Callable[..., "subprocess.CompletedProcess[str]"]

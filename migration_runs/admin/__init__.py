@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from migration_runs.admin import audit_pages, message_admin, records, run_admin
+from migration_runs.admin import accounts, audit_pages, message_admin, records, run_admin
 
-__all__ = ["audit_pages", "message_admin", "records", "run_admin"]
+__all__ = ["accounts", "audit_pages", "message_admin", "records", "run_admin"]

@@ -125,7 +125,7 @@ def _panel_signs(signs: Signs, under_way: Iterable[Situation]) -> tuple[SignView
     silence = signs.silence
     if silence:
         wanted = any(at.working for at in under_way)
-        return (SignView("fail" if wanted else "warn", silence.rstrip("."), signs.heard_at),)
+        return (SignView("fail" if wanted else "warn", silence.rstrip(".")),)
     at_work = f"{signs.at_work} at work" if signs.at_work else "idle"
     late = signs.swept_at is None or signs.now - signs.swept_at > rules.silent_after()
     sweeper = "Sweeper" if signs.swept_at else "Sweeper not heard of"

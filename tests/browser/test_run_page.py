@@ -1,4 +1,4 @@
-"""The run page in a browser: readable everywhere, driven by the keyboard alone, alive without a reload."""
+"""The run page in a browser: alive without a reload."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from controlpanel.embedded_databases import TargetUrls
 from migration_runs.models import LogLine, StepRun
 from migration_runs.phases import Role
 from tests import runs as tables
-from tests.control import NAMES, PASSWORD, Scene, control_plan
+from tests.browser.crew import log_in
+from tests.control import Scene, control_plan
 from tests.integration import panel, verified
 from tests.integration.panel import url
 from tests.processes import Processes
@@ -19,78 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-
-WIDTHS = (1440, 390)
-SCHEMES = ("light", "dark")
-TABS = ("change", "plan", "monitoring", "readiness", "audit", "rollback")
-
-
-def log_in(page: Page, panel_url: str, role: Role) -> None:
-    page.goto(f"{panel_url}/admin/login/")
-    page.get_by_label("Username").fill(NAMES[role])
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{panel_url}/admin/")
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_pages_are_readable_without_errors_or_sideways_scrolling(
-    chromium: Browser, panel_url: str, width: int, scheme: str
-) -> None:
-    scenes = [panel.to_sign(), panel.held(), panel.monitored()]
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type in {"error", "warning"} else None)
-    log_in(page, panel_url, Role.ONCALL)
-    addresses = ["/admin/", "/admin/migration_runs/run/"]
-    addresses += [url(tab, scene.run_id) for scene in scenes for tab in TABS]
-    for address in addresses:
-        answer = page.goto(f"{panel_url}{address}")
-        assert answer is not None
-        assert answer.ok, address
-        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert beyond <= 0, f"{address} is {beyond} px too wide at {width}"
-    dark = page.evaluate(
-        "getComputedStyle(document.body).colorScheme || document.documentElement.style.cssText"
-    )
-    assert dark is not None
-    page.wait_for_timeout(2500)  # one poll, under the policy as well
-    assert errors == []
-    context.close()
-
-
-def test_a_phase_is_signed_with_the_keyboard_alone(page: Page, panel_url: str) -> None:
-    scene = panel.to_sign()
-    log_in(page, panel_url, Role.DBA)
-    page.goto(f"{panel_url}{url('change', scene.run_id)}")
-    _tab_to(page, "Sign phase 2 as dba…")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/act/sign/**")
-    _tab_to(page, "id_comment")
-    page.keyboard.type("Read what the steps found.")
-    page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**{url('change', scene.run_id)}")
-    assert "Sign: done." in page.inner_text(".messagelist")
-    assert scene.phase(2).state == "done"
-
-
-def _tab_to(page: Page, wanted: str) -> None:
-    """Press the tab key until the thing with this text or id has the focus, and see that the focus shows."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(
-            "() => { const e = document.activeElement; const s = getComputedStyle(e);"
-            " return [e.id, e.innerText || '', s.outlineStyle, s.boxShadow]; }"
-        )
-        if wanted in (focused[0], focused[1].strip()):
-            assert focused[2] != "none" or focused[3] != "none", f"no focus ring on {wanted}"
-            return
-    pytest.fail(f"the tab key never reaches {wanted!r}")
 
 
 def test_the_page_follows_a_worker_without_a_reload(

@@ -12,8 +12,8 @@ from migration_runs.engine.outcome import Outcome, Waiting
 from migration_runs.models import Run, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
-from migration_runs.services import leases, progress, runs, step_up
-from tests.control import HOW, PASSWORD, WINDOW, Scene, control_plan
+from migration_runs.services import leases, plans, progress, runs, step_up
+from tests.control import HOW, PASSWORD, WINDOW, Scene, control_plan, make_people
 from tests.plans import confirm_step
 
 ITEM = {"key": "space", "group": "day_before", "text": "Space for the backup", "role": "dba"}
@@ -109,6 +109,15 @@ def cancelled() -> Scene:
 def draft() -> Scene:
     """A draft with a checklist."""
     return Scene.draft(own_tables(control_plan(readiness=[ITEM])))
+
+
+def shipped() -> Scene:
+    """A draft of the shipped runbook, with all its texts."""
+    people = make_people()
+    run = plans.create_run(
+        runbook_slug="dxy_1m", target="bars", data_decision="delete", author=people[Role.DBA], how=HOW
+    )
+    return Scene(run.pk, people)
 
 
 STATES: dict[str, Callable[[], Scene]] = {
