@@ -6,23 +6,19 @@ as the real one. Pages are seen by the person whom they concern. No test: it fai
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from bars import loading
-from controlpanel import embedded
 from controlpanel.demo import headless, people
 from controlpanel.demo.driver import Driver
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.models import DueCheck
 from migration_runs.phases import Role
 from migration_runs.services import plans
+from tests.browser import living
 from tests.integration.panel import url
 from tests.processes import CHECKOUT, Processes
 
@@ -53,19 +49,13 @@ class Camera:
         *,
         size: tuple[int, int] = DESK,
         scheme: str = "light",
-        at: str = "",
-        first: Callable[[Page], object] | None = None,
     ) -> None:
-        """A picture of the top of a page, or from the element ``at`` on, after ``first`` was done on it."""
+        """A picture of the top of a page, as the person of a role sees it."""
         page = self._page(role, scheme)
         page.set_viewport_size({"width": size[0], "height": size[1]})
         answer = page.goto(f"{self.url}{address}")
         assert answer is not None
         assert answer.ok, address
-        if first is not None:
-            first(page)
-        if at:
-            page.locator(at).first.evaluate("part => window.scrollTo(0, part.offsetTop - 12)")
         page.evaluate("document.fonts.ready")
         page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
         page.goto("about:blank")  # it does not poll while nobody looks
@@ -86,17 +76,8 @@ class Camera:
 def camera(chromium: Browser, bars_target: TargetUrls, processes: Processes, tmp_path: Path) -> Camera:
     """A panel whose target lives, with the demo's people."""
     people.ensure_people(PASSWORD)
-    with psycopg.connect(bars_target.app_url) as conn:
-        loading.restart_clock(conn, speed=SPEED)
-    processes.start_worker("runs,chunks,notifications")
-    processes.start_worker("checks,verification", concurrency=3)
-    processes.start_beat()
-    bars = [sys.executable, "manage.py", "bars"]
-    processes.start("feed", [*bars, "feed", "--alias", "bars", "--journal", str(tmp_path / "journal")])
-    processes.start("aggregator", [*bars, "aggregate", "--alias", "bars"])
-    port = embedded.free_port()
-    processes.start_web(port)
-    return Camera(chromium, f"http://127.0.0.1:{port}")
+    url = living.start(processes, bars_target, journal=tmp_path / "journal.jsonl", speed=SPEED)
+    return Camera(chromium, url)
 
 
 def test_pictures_of_a_run(camera: Camera) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from django.contrib.auth.models import User
@@ -123,11 +123,12 @@ def everything(target: TargetUrls) -> dict[str, Scene]:
 
 @dataclass(frozen=True)
 class Place:
-    """A page, who looks at it, and with which status it is answered."""
+    """A page, who looks at it, with which status it is answered, and whether its colours are looked at."""
 
     address: Callable[[Shown], str]
     who: Who = Role.DBA
     status: int = 200
+    colours: bool = True
 
 
 def _at(address: str, who: Who = Role.DBA, status: int = 200) -> Place:
@@ -176,9 +177,14 @@ def places() -> dict[str, Place]:
         found[f"handover-{state}"] = _of(state, "handover", Role.ONCALL)
     found["handover-taker"] = _of("handed_over", "handover", "oscar")
     found["documents"] = _of("shipped", "documents")
-    found["plan-shipped"] = _of("shipped", "plan", Role.AUDITOR)
     for key in documents.DOCUMENTS:
         found[f"document-{key}"] = _of("shipped", "document", Role.DBA, key)
+    long = {
+        "plan-shipped": _of("shipped", "plan", Role.AUDITOR),
+        "document-runbook": found["document-runbook"],
+    }
+    found |= {name: replace(place, colours=False) for name, place in long.items()}
+    found["document-runbook-short"] = _of("told", "document", Role.DBA, "runbook")
     found["document-lessons"] = _of("told", "document", Role.DBA, "index")
     found |= {
         "trail": _at(TRAIL, Role.AUDITOR),

@@ -47,6 +47,9 @@ ALL: dict[str, object] = {}
 COLOURS: dict[str, object] = {"runOnly": ["color-contrast", "link-in-text-block"]}
 """Axe's rules about colours: all that another colour scheme can change."""
 
+WITHOUT_COLOURS: dict[str, object] = {"rules": {"color-contrast": {"enabled": False}}}
+"""For pages of thousands of elements, on which contrast takes a minute; a shorter page has the same parts."""
+
 SETTLED = """() => {
     for (let chain = 0; chain < 10; chain++) {  // what a colour is inherited by changes gradually as well
         const moving = document.getAnimations().filter(one => one instanceof CSSTransition);
@@ -91,12 +94,12 @@ def policy_of(header: str) -> dict[str, set[str]]:
 def open_all(page: Page) -> None:
     """Unfold what can be unfolded, as far as it is not more of the same: what is hidden is not looked at."""
     page.evaluate(
-        "most => [...document.querySelectorAll('details')].slice(0, most).forEach(one => { one.open = true; })",
+        "most => [...document.querySelectorAll('details')].slice(0, most).forEach(one => one.open = true)",
         OPENED,
     )
 
 
-def findings(page: Page, name: str = "") -> list[str]:
+def findings(page: Page, name: str = "", *, colours: bool = True) -> list[str]:
     """What axe finds, and what is wider than the window, in light and dark, on a desk and on a phone.
 
     The page is loaded once: colours and widths follow the browser's settings as they do for a person. With
@@ -111,7 +114,12 @@ def findings(page: Page, name: str = "") -> list[str]:
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.evaluate(SETTLED)
-            only = ALL if scheme == SCHEMES[0] else COLOURS
+            if scheme == SCHEMES[0]:
+                only = ALL if colours else WITHOUT_COLOURS
+            elif colours:
+                only = COLOURS
+            else:
+                continue
             found += [f"{scheme}, {width} px: {one}" for one in page.evaluate(RUN_AXE, only)]
             if shots:
                 page.screenshot(path=f"{shots}/{name}-{width}-{scheme}.png", full_page=True)

@@ -52,7 +52,7 @@ def test_a_page_is_accessible_quiet_and_no_wider_than_its_window(
         assert answer.status == place.status
         assert sight.policy_of(answer.headers["content-security-policy"]) == sight.POLICY
         sight.open_all(page)
-        found = sight.findings(page, name)
+        found = sight.findings(page, name, colours=place.colours)
     page.close()
     assert not found, "\n".join(found)
     assert not errors, "\n".join(errors)

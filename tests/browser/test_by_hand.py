@@ -1,4 +1,4 @@
-"""What hands do with the panel: the keyboard alone, a double click, a session that ends, a card on paper."""
+"""What hands do with the panel: the keyboard alone, a double click, a session that ends in the middle."""
 
 from __future__ import annotations
 
@@ -99,17 +99,3 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(page: Page, panel_url: 
     page.get_by_label(re.compile("^Evidence")).fill("build 4711")
     press(page, page.get_by_role("button", name="Confirm"))
     assert "Confirmed" in page.inner_text(".messagelist")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_card_prints_on_exactly_one_page(page: Page, panel_url: str, scheme: str) -> None:
-    scene = panel.shipped()
-    log_in(page, panel_url, Role.DBA)
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    page.goto(f"{panel_url}{url('document', scene.run_id, 'card')}")
-    printed = page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 1
-    assert re.findall(rb"/MediaBox\s*\[0 0 (\d+)\.?\d* (\d+)\.?\d*\]", printed) == [(b"594", b"841")]
-    words = page.locator("main").inner_text()
-    for wanted in ("Roll back", "preflight", "dxy_1m", "Contacts"):
-        assert wanted.lower() in words.lower(), wanted

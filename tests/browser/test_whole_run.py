@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +15,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from bars import loading
-from controlpanel import embedded
 from controlpanel.demo import headless, proof
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.models import AuditEvent, Run
 from migration_runs.phases import Role
 from migration_runs.services import audit
+from tests.browser import living
 from tests.browser.crew import Crew, press
 from tests.control import make_people
 from tests.processes import CHECKOUT, Processes
@@ -57,19 +55,8 @@ def crew(
     changed = changed.replace("retention_days = 14", "retention_days = 0.0014", 1)
     (runbook / "runbook.toml").write_text(changed)
     processes.env["RUNBOOK_DIRS"] = str(tmp_path / "runbooks")
-    with psycopg.connect(bars_target.app_url) as conn:
-        loading.restart_clock(conn, speed=SPEED)
-    processes.start_worker("runs,chunks,notifications")
-    processes.start_worker("checks,verification", concurrency=3)
-    processes.start_beat()
-    bars = [sys.executable, "manage.py", "bars"]
-    processes.start("feed", [*bars, "feed", "--alias", "bars", "--journal", str(journal)])
-    processes.start("aggregator", [*bars, "aggregate", "--alias", "bars"])
-    port = embedded.free_port()
-    processes.start_web(port)
-    people = Crew.of(
-        chromium, f"http://127.0.0.1:{port}", lambda version: headless.deploy("bars", version, print)
-    )
+    url = living.start(processes, bars_target, journal=journal, speed=SPEED)
+    people = Crew.of(chromium, url, lambda version: headless.deploy("bars", version, print))
     yield people
     people.leave()
 
