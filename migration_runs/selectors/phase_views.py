@@ -154,6 +154,11 @@ class PhaseView:
         return next((s for s in self.steps if s.state in {"running", "waiting", "undoing"}), None)
 
     @property
+    def failed_step(self) -> StepView | None:
+        """The step that failed, or that could not be undone."""
+        return next((s for s in self.steps if s.state in {"failed", "undo_failed"}), None)
+
+    @property
     def told_at(self) -> datetime | None:
         """When a worker last told how far the step at work is."""
         step = self.at_work

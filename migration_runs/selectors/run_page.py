@@ -118,12 +118,12 @@ def current_phase(run_state: str, views: Iterable[PhaseView]) -> PhaseView:
     busy = [phase for phase in ordered if phase.state in BUSY]
     if busy:
         return busy[-1]
+    over = [phase for phase in ordered if phase.state in {"done", "undone"}]
+    if run_state in {"rolling_back", "rolled_back"}:  # a phase that was ready will not be started any more
+        return over[0] if over else ordered[0]
     ready = next((phase for phase in ordered if phase.state == "ready"), None)
     if ready is not None:
         return ready
-    over = [phase for phase in ordered if phase.state in {"done", "undone"}]
-    if run_state in {"rolling_back", "rolled_back"}:
-        return over[0] if over else ordered[0]
     return over[-1] if over else ordered[0]
 
 

@@ -15,6 +15,9 @@ from migration_runs.selectors.window_views import WindowView
 from migration_runs.services.adjusting import Setting
 from migration_runs.services.offer import Action
 
+CHOICES = ("retry", "resume", "retry_rollback", "roll_back")
+"""Verbs that bring a run on, or back, that stands still."""
+
 
 @dataclass(frozen=True)
 class NextStep:
@@ -100,6 +103,12 @@ class RunView:
     rollback: RollbackReadiness | None = None
 
     @property
+    def choices(self) -> tuple[Action, ...]:
+        """What can be chosen where the run stands still, in the order of how much it changes."""
+        found = (self.action(verb) for verb in CHOICES)
+        return tuple(action for action in found if action is not None)
+
+    @property
     def adjust(self) -> Action | None:
         """Adjusting the copy, while it is at work or to come."""
         return self.action("adjust")
@@ -114,6 +123,11 @@ class RunView:
         """Steps that are done and have something to undo."""
         steps = (step for phase in self.phases for step in phase.steps)
         return sum(step.state == "done" and not step.undo.startswith("none needed") for step in steps)
+
+    @property
+    def steps_undone(self) -> int:
+        """Steps that a rollback has undone."""
+        return sum(step.state == "undone" for phase in self.phases for step in phase.steps)
 
     def action(self, verb: str) -> Action | None:
         """The action with this verb, if it makes sense in this state at all."""

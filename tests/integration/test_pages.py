@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from controlpanel.embedded_databases import ControlUrls
 from migration_runs import menu
+from migration_runs.engine.outcome import Outcome
 from migration_runs.models import AuditEvent, PhaseRun, Run, SignOff, StepRun
 from migration_runs.phases import Role
 from migration_runs.services import audit, fleet, leases
@@ -164,6 +166,51 @@ def test_a_copy_shows_its_chunks_its_lag_and_its_pace() -> None:
     assert "rows per second: 300 at most, 18 at the end" in answer.content.decode()
     assert f"step 2.1 of 2.{StepRun.objects.filter(phase=step.phase).count()}" in shown
     assert "updated" in shown
+
+
+def undo_failed() -> Scene:
+    scene = panel.rolling_back()
+    number = PhaseRun.objects.get(run=scene.run, state="undoing").number
+    StepRun.objects.filter(phase=scene.phase(number)).update(state="undo_failed")
+    scene.work(number, Outcome(status="failed", error="it is locked", kept="", next_step="end that session"))
+    return scene
+
+
+def failed() -> Scene:
+    scene = panel.failed()
+    StepRun.objects.filter(phase=scene.phase(2)).update(state="failed")
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (failed, ("What happened: no unique index", "Where Step 2.1", "Kept Nothing", "Next Make one",
+                  "Retry The phase goes on at the step that failed", "Roll back Undoes 0 applied steps")),
+        (undo_failed, ("What happened: it is locked", "Where Step 2.1", "Kept What was undone stays undone",
+                       "Next End that session", "Retry the rollback Undoing goes on at the step")),
+        (panel.paused, ("Paused at a safe place. 0 of 1 steps are done", "Resume The work goes on")),
+        (panel.held, ("40 s Held by olga.", "Kept 0 of 1 steps of phase 2 are done",
+                      "Goes on Health checks", "Phase 2 is paused", "Resume The work goes on",
+                      "Roll back Undoes 0 applied steps")),
+    ],
+)  # fmt: skip
+def test_a_run_that_stands_still_says_why_what_was_kept_and_what_can_be_chosen(
+    make: Callable[[], Scene], said: tuple[str, ...]
+) -> None:
+    scene = make()
+    shown = text_of(as_role(scene, Role.DBA).get(url("live", scene.run_id)))
+    for words in said:
+        assert words in shown
+
+
+def test_after_a_rollback_no_phase_waits_for_its_start() -> None:
+    scene = panel.rolling_back()
+    while (phase := PhaseRun.objects.filter(run=scene.run, state="undoing").first()) is not None:
+        scene.work(phase.number)
+    shown = text_of(as_role(scene, Role.DBA).get(url("live", scene.run_id)))
+    assert "Nothing had been applied: there was nothing to undo." in shown
+    assert "Steps of phase 1" in shown
 
 
 @pytest.mark.parametrize("state", ["running", "rolling_back"])
