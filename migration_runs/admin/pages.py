@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from migration_runs.models import LogLine, Run
+from migration_runs.models import Run
 from migration_runs.selectors import live_stamp
 from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
@@ -86,19 +86,3 @@ def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
         return HttpResponse(status=UNCHANGED)
     run = run_view(run_id, person=reader(request))
     return render(request, "migration_runs/_live.html", context(request, run, tab="run", stamp=stamp))
-
-
-@require_GET
-@for_readers
-def log_download(request: HttpRequest, run_id: int) -> HttpResponse:  # noqa: ARG001 - all views look alike
-    """The whole log as text, streamed: a million lines do not sit in memory."""
-    run = Run.objects.get(pk=run_id)
-
-    def lines() -> Iterator[str]:
-        for row in LogLine.objects.filter(run=run).order_by("id").iterator(chunk_size=2000):
-            place = ".".join(str(part) for part in (row.phase, row.step) if part)
-            yield f"{row.at:%Y-%m-%dT%H:%M:%S.%fZ} {row.level:5} {place or '-'} {row.text}\n"
-
-    response = StreamingHttpResponse(lines(), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{run.name}.log"'
-    return cast(HttpResponse, response)

@@ -14,11 +14,11 @@ from django.db.models.functions import Now
 from migration_runs import phases
 from migration_runs.engine.outcome import CopyFigures
 from migration_runs.exceptions import Refused
-from migration_runs.models import Confirmation, LogLine, PhaseRun, Run, StepRun
+from migration_runs.models import Confirmation, PhaseRun, Run, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import PhasePlan, Plan
 from migration_runs.runbook.steps import ConfirmStep, Step
-from migration_runs.selectors import next_step, rollback_readiness, trail
+from migration_runs.selectors import log_pages, next_step, rollback_readiness, trail
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
@@ -27,7 +27,6 @@ from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.plans import header_of, sql_files
 from migration_runs.selectors.readiness import readiness_of
 from migration_runs.selectors.run_views import RunView
-from migration_runs.selectors.trail_views import LogLineView
 from migration_runs.selectors.verifications import verification_of
 from migration_runs.selectors.workers import hands_of
 from migration_runs.services import actions, adjusting, confirmations, fleet, people
@@ -94,7 +93,7 @@ def run_view(run_id: int, *, person: User) -> RunView:
         rollback=rollback_readiness.readiness_of(run.state, plan, phase_views, compared),
         rows_copied=copied,
         events=events,
-        log=log_lines(run.pk, last=LOG_LINES),
+        log=log_pages.last_lines(run.pk, LOG_LINES),
         settings=_settings(run, plan, allowed),
         assignments={str(role): name for role, name in assigned.items()},
     )
@@ -125,20 +124,6 @@ def current_phase(run_state: str, views: Iterable[PhaseView]) -> PhaseView:
     if ready is not None:
         return ready
     return over[-1] if over else ordered[0]
-
-
-def log_lines(run_id: int, *, last: int | None = None) -> tuple[LogLineView, ...]:
-    """Lines of a run's log, oldest first; the ``last`` so many, or all of them."""
-    rows = LogLine.objects.filter(run_id=run_id).order_by("-id" if last else "id")
-    found = list(rows[:last])[::-1] if last else list(rows)
-    return tuple(
-        LogLineView(row.pk, row.at, row.level, row.phase, f"{row.phase}" if row.phase else "", _line(row))
-        for row in found
-    )
-
-
-def _line(row: LogLine) -> str:
-    return f"{row.step}: {row.text}" if row.step else row.text
 
 
 def _phases(

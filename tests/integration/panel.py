@@ -19,7 +19,7 @@ from tests.plans import confirm_step
 ITEM = {"key": "space", "group": "day_before", "text": "Space for the backup", "role": "dba"}
 PAGES = (
     "change", "live", "plan", "monitoring", "monitoring_live", "readiness", "handover", "audit", "log",
-    "rollback",
+    "log_lines", "rollback",
 )  # fmt: skip
 _numbers = itertools.count()
 

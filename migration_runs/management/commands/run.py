@@ -19,9 +19,9 @@ from migration_runs.exceptions import PhasegateError, Refused
 from migration_runs.management import handover_command, new_run_options, run_output, terminal
 from migration_runs.models import Run
 from migration_runs.phases import PHASES, Role
-from migration_runs.selectors import rollback
+from migration_runs.selectors import log_pages, rollback
 from migration_runs.selectors.handover import handover_of
-from migration_runs.selectors.run_page import log_lines, run_view
+from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.run_views import RunView
 from migration_runs.selectors.runs_list import run_rows
 from migration_runs.services import confirmations, people, plans, readiness
@@ -119,7 +119,7 @@ class Command(BaseCommand):
         if verb == "list":
             self._list(options)
         elif verb == "logs":
-            lines = log_lines(_run_id(options))
+            lines = log_pages.all_lines(_run_id(options))
             self._write(options, lambda: run_output.log_json(lines), lambda: run_output.log_text(lines))
         elif verb == "handover":
             self._hand_over(options, asked)
