@@ -18,7 +18,7 @@ from migration_runs.models import Confirmation, PhaseRun, Run, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import PhasePlan, Plan
 from migration_runs.runbook.steps import ConfirmStep, Step
-from migration_runs.selectors import log_pages, next_step, rollback_readiness, trail
+from migration_runs.selectors import log_pages, next_step, rollback_progress, rollback_readiness, trail
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.gates import sign_off_matrix
 from migration_runs.selectors.monitoring import windows_of
@@ -91,6 +91,7 @@ def run_view(run_id: int, *, person: User) -> RunView:
         readiness=readiness_of(run, plan, person, named=assigned),
         verification=compared,
         rollback=rollback_readiness.readiness_of(run.state, plan, phase_views, compared),
+        rollback_progress=rollback_progress.progress_of(run.state, phase_views),
         rows_copied=copied,
         events=events,
         log=log_pages.last_lines(run.pk, LOG_LINES),

@@ -8,6 +8,7 @@ from datetime import datetime
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.phase_views import PhaseView
 from migration_runs.selectors.readiness_views import ReadinessView
+from migration_runs.selectors.rollback_progress import RollbackProgress
 from migration_runs.selectors.rollback_readiness import RollbackReadiness
 from migration_runs.selectors.trail_views import EventView, LogLineView
 from migration_runs.selectors.verification_views import VerificationView
@@ -101,6 +102,7 @@ class RunView:
     assignments: dict[str, str]
     settings: tuple[Setting, ...] = ()
     rollback: RollbackReadiness | None = None
+    rollback_progress: RollbackProgress | None = None
 
     @property
     def choices(self) -> tuple[Action, ...]:
@@ -123,11 +125,6 @@ class RunView:
         """Steps that are done and have something to undo."""
         steps = (step for phase in self.phases for step in phase.steps)
         return sum(step.state == "done" and not step.undo.startswith("none needed") for step in steps)
-
-    @property
-    def steps_undone(self) -> int:
-        """Steps that a rollback has undone."""
-        return sum(step.state == "undone" for phase in self.phases for step in phase.steps)
 
     def action(self, verb: str) -> Action | None:
         """The action with this verb, if it makes sense in this state at all."""

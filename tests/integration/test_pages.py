@@ -209,7 +209,7 @@ def test_after_a_rollback_no_phase_waits_for_its_start() -> None:
     while (phase := PhaseRun.objects.filter(run=scene.run, state="undoing").first()) is not None:
         scene.work(phase.number)
     shown = text_of(as_role(scene, Role.DBA).get(url("live", scene.run_id)))
-    assert "Nothing had been applied: there was nothing to undo." in shown
+    assert "Nothing had been applied on the target: there was nothing to undo." in shown
     assert "Steps of phase 1" in shown
 
 

@@ -70,7 +70,9 @@ def test_a_target_that_cannot_be_asked_is_said_and_the_plan_is_still_readable(sc
 
 def test_rows_and_schema_come_from_the_target_as_it_is_now(target: TargetUrls) -> None:
     tables.make_tables(target.runner_url, rows=7)
-    scene = Scene.submitted(control_plan())
+    chunks = {"kind": "copy", "key": "chunks", "title": "chunks", "part": "chunks"}
+    settle = {"kind": "copy", "key": "settle", "title": "settle", "part": "settle"}
+    scene = Scene.submitted(control_plan({4: [chunks, settle]}))
     found = review_of(scene).target
     assert found is not None
     assert found.problem == ""
