@@ -75,9 +75,12 @@ class Program:
 
 
 @contextmanager
-def stage(world: World) -> Iterator[Stage]:
-    """Make the control database, give it up in the end. Its target ``bars`` is the world's database."""
-    name, scratch = f"{world.urls.dbname}_control", f"{world.urls.dbname}_scratch"
+def stage(world: World, *, name: str = "control") -> Iterator[Stage]:
+    """Make the control database, give it up in the end. Its target ``bars`` is the world's database.
+
+    ``name`` tells it from another that is there at the same time.
+    """
+    name, scratch = f"{world.urls.dbname}_{name}", f"{world.urls.dbname}_{name}_scratch"
     databases = world.databases
     databases.drop(name)  # of an earlier attempt
     control = databases.ensure_control(name)

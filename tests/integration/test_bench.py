@@ -177,6 +177,12 @@ def test_writes_that_reach_one_table_alone_show_in_the_outcome(small: world.Worl
     assert 0 < lacking == surplus <= seen.writes
 
 
+def test_pages_of_a_full_panel_take_as_many_queries_as_those_of_a_new_one(small: world.World) -> None:
+    results = of(small, "P9")
+    assert [result.line.id for result in results] == ["P9.run", "P9.poll", "P9.list", "P9.start"]
+    assert all(result.ours > 0 for result in results)
+
+
 def test_an_audit_trail_is_written_by_many_and_verified(small: world.World) -> None:
     append, verify = of(small, "P11")
     assert (append.line.id, verify.line.id) == ("P11.append", "P11.verify")
