@@ -37,6 +37,7 @@ def build(subject: Subject) -> Document:
     sections = (
         Section("Phases", (_phases(subject),), key="phases", wide=True),
         Section("Emergency rollback", tuple(_rollback(subject)), key="rollback"),
+        Section("Named in this run", (_named(subject),), key="named"),
         Section("Who", (_contacts(subject),), key="who"),
         Section(f"Hourly check{_from(subject)}", tuple(_checks(subject)), key="checks", wide=True),
         Section("Critical queries", tuple(_queries(subject)), key="queries"),
@@ -118,13 +119,18 @@ def _rollback(subject: Subject) -> tuple[Block, ...]:
 
 
 def _contacts(subject: Subject) -> Table:
-    emails = dict(subject.emails)
-    named = [
-        (role, f"{person} {emails.get(person, '')}".strip(), "")
-        for role, person in subject.run.assignments.items()
-    ]
     issues = [(one.issue, one.who, one.look) for one in subject.plan.runbook.texts.contacts]
-    return Table(("Issue", "Who", "Look at"), rows(*issues, *named), empty="The plan names no contact.")
+    return Table(("Issue", "Who", "Look at"), rows(*issues), empty="The plan names no contact.")
+
+
+def _named(subject: Subject) -> Paragraph:
+    """The run's people in one piece: the card has no room for a line each."""
+    emails = dict(subject.emails)
+    named = (
+        " ".join(filter(None, (role, person, emails.get(person))))
+        for role, person in subject.run.assignments.items()
+    )
+    return Paragraph(f"{', '.join(named)}.")
 
 
 def _from(subject: Subject) -> str:

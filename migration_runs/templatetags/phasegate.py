@@ -108,7 +108,7 @@ def inline_state(state: str, text: str = "") -> SafeString:
 @register.simple_tag
 def boxes(count: int) -> SafeString:
     """Empty boxes to tick by hand on paper, six together, as the hours of a shift are counted."""
-    box = mark_safe('<span class="pg-box" aria-hidden="true"></span>')
+    box = '<span class="pg-box" aria-hidden="true"></span>'
     groups = (mark_safe(box * min(6, count - start)) for start in range(0, count, 6))  # noqa: S308 - constant
     return format_html(
         '<span class="pg-nowrap">{}</span>', format_html_join(" ", "{}", ((g,) for g in groups))

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from controlpanel.demo import headless, people
-from controlpanel.demo.driver import Driver
+from controlpanel.demo import driver, headless, people
 from controlpanel.embedded_databases import TargetUrls
 from migration_runs.models import DueCheck
 from migration_runs.phases import Role
@@ -62,7 +61,7 @@ class Camera:
 
     def _page(self, role: Role, scheme: str) -> Page:
         if (role, scheme) not in self.pages:
-            context = self.browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+            context = self.browser.new_context(color_scheme=scheme, locale="en-GB")  # type: ignore[arg-type]
             page = self.pages[role, scheme] = context.new_page()
             page.goto(f"{self.url}/admin/login/")
             page.get_by_label("Username").fill(people.username(role))
@@ -80,8 +79,9 @@ def camera(chromium: Browser, bars_target: TargetUrls, processes: Processes, tmp
     return Camera(chromium, url)
 
 
-def test_pictures_of_a_run(camera: Camera) -> None:
+def test_pictures_of_a_run(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drive a run of dxy_1m as its six people, and take each picture when its page has something to show."""
+    monkeypatch.setattr(driver, "HOW", "web")  # the trail shows what people would have done in the panel
     run = plans.create_run(
         runbook_slug="dxy_1m", target="bars", data_decision="delete", clock_speed=SPEED,
         author=headless.people_user(Role.DBA), how="web",
@@ -95,24 +95,24 @@ def test_pictures_of_a_run(camera: Camera) -> None:
             taken.add("window")
             _window(camera, run.pk)
 
-    driver = Driver(
+    crew = driver.Driver(
         run.pk,
         password=PASSWORD,
         deploy=lambda version: headless.deploy("bars", version, print),
         watch=look,
         say=print,
     )
-    driver.submit()
+    crew.submit()
     camera.take("start", "/admin/", Role.APPROVER)
     camera.take("plan", url("plan", run.pk), Role.APPROVER)
-    driver.until_approved()
+    crew.until_approved()
     for number in range(1, 10):
-        driver.through_phase(number)
+        crew.through_phase(number)
         if number == 4:
-            camera.take("bars", "/admin/bars/chart/?symbol=DXY&timeframe=1m&count=120", Role.AUDITOR)
+            camera.take("bars", "/admin/bars/chart/?symbol=EURUSD&timeframe=1m&count=120", Role.AUDITOR)
     camera.take("documents", url("documents", run.pk), Role.AUDITOR)
     camera.take("card", url("document", run.pk, "card"), Role.ONCALL)
-    camera.take("audit", url("audit", run.pk), Role.AUDITOR)
+    camera.take("audit", url("audit", run.pk) + "?action=sign_off.approve", Role.AUDITOR)
     assert taken == {"window"}
 
 
