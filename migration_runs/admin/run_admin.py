@@ -44,8 +44,8 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = (StandingFilter, MineFilter, StateFilter, "target", ("slug", RunbookFilter))
     search_fields = ("slug", "target", "author__username", "hold_reason")
     search_help_text = "Runbook, number, target, author or reason of a hold; for example dxy_1m or 12."
-    list_select_related = ("author", "plan")
-    list_per_page = 50
+    list_select_related = ("author",)
+    list_per_page = 25
     change_list_template = "migration_runs/run_list.html"
     ordering = ("-id",)
 
@@ -91,7 +91,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """Runs with what their rows show."""
-        queryset: QuerySet[Run] = super().get_queryset(request).select_related("author", "plan")
+        queryset: QuerySet[Run] = super().get_queryset(request).select_related("author")
         return queryset
 
     def get_search_results(

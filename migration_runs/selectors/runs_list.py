@@ -1,11 +1,13 @@
-"""The list of runs, with where each stands: three queries, however many runs there are."""
+"""The list of runs, with where each stands: a constant number of queries, however many runs there are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+
 from migration_runs import phases
-from migration_runs.models import PhaseRun, Run, StepRun
+from migration_runs.models import PhaseRun, Run, StepRun, StoredPlan
 from migration_runs.selectors.run_page import BUSY
 from migration_runs.selectors.run_views import RunRow
 from migration_runs.selectors.workers import hands_of, lost_in_words
@@ -16,10 +18,14 @@ from migration_runs.states import PHASE_WORKING
 def run_rows(runs: list[Run]) -> dict[int, RunRow]:
     """A row for each of the runs, by id.
 
-    The runs come with ``author`` and ``plan`` selected, or it costs a query each.
+    The runs come with ``author`` selected, or it costs a query each. Their plans stay where they are: a plan
+    holds every file of its runbook, and a row shows its title alone.
     """
     by_run: dict[int, list[PhaseRun]] = defaultdict(list)
-    for phase in PhaseRun.objects.filter(run__in=runs).order_by("number"):
+    shown = PhaseRun.objects.filter(run__in=runs).only(
+        "run_id", "number", "state", "lease_worker", "lease_until"
+    )
+    for phase in shown.order_by("number"):
         by_run[phase.run_id].append(phase)
     fronts = {run.pk: _front(by_run[run.pk]) for run in runs}
     working = StepRun.objects.filter(
@@ -27,7 +33,18 @@ def run_rows(runs: list[Run]) -> dict[int, RunRow]:
     )
     steps = {step.phase_id: step for step in working}
     troubles = _troubles([phase for phase in fronts.values() if phase])
-    return {run.pk: _row(run, by_run[run.pk], fronts[run.pk], steps, troubles) for run in runs}
+    titles = _titles(runs)
+    return {
+        run.pk: _row(run, titles[run.plan_id], by_run[run.pk], fronts[run.pk], steps, troubles)
+        for run in runs
+    }
+
+
+def _titles(runs: list[Run]) -> dict[str, str]:
+    """Titles of runbooks by the plan's digest."""
+    title = KeyTextTransform("title", KeyTransform("runbook", "body"))
+    plans = StoredPlan.objects.filter(pk__in={run.plan_id for run in runs})
+    return {digest: str(text) for digest, text in plans.values_list("pk", title)}
 
 
 def _troubles(fronts: list[PhaseRun]) -> dict[int, str]:
@@ -47,6 +64,7 @@ def _front(rows: list[PhaseRun]) -> PhaseRun | None:
 
 def _row(
     run: Run,
+    title: str,
     rows: list[PhaseRun],
     front: PhaseRun | None,
     steps: dict[int, StepRun],
@@ -56,7 +74,7 @@ def _row(
     return RunRow(
         id=run.pk,
         name=run.name,
-        title=str(run.plan.body["runbook"]["title"]),
+        title=title,
         target=run.target,
         digest=run.plan_id,
         state=run.state,

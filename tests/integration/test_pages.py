@@ -246,6 +246,15 @@ def test_the_list_costs_the_same_queries_however_many_runs_there_are() -> None:
     assert counts[0] == counts[1] == counts[2]
 
 
+def test_the_list_leaves_plans_where_they_are() -> None:
+    scene = panel.started(2)
+    client = as_role(scene, Role.DBA)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(reverse("admin:migration_runs_run_changelist"))
+    whole = re.compile(r'"migration_runs_storedplan"\."body"(?! (#|->))')
+    assert not [query["sql"] for query in queries if whole.search(query["sql"])]
+
+
 def test_lists_say_that_a_worker_is_lost_and_that_the_figures_are_old() -> None:
     scene = panel.started(2)
     client = as_role(scene, Role.DBA)

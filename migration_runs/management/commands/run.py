@@ -145,7 +145,7 @@ class Command(BaseCommand):
         self._write(options, lambda: handover_command.as_json(card), lambda: handover_command.as_text(card))
 
     def _list(self, options: dict[str, Any]) -> None:
-        runs = Run.objects.select_related("author", "plan").order_by("-id")
+        runs = Run.objects.select_related("author").order_by("-id")
         if options["run_id"] is not None:
             runs = runs.filter(pk=_run_id(options))
         rows = list(run_rows(list(runs)).values())
