@@ -119,7 +119,6 @@ def test_pictures_of_a_run(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> N
 def _window(camera: Camera, run_id: int) -> None:
     """The pages of a window that has not much to go."""
     camera.take("run", url("change", run_id), Role.ONCALL)
-    camera.take("run-dark", url("change", run_id), Role.ONCALL, scheme="dark")
     camera.take("run-phone", url("change", run_id), Role.ONCALL, size=PHONE, scheme="dark")
     camera.take("monitoring", url("monitoring", run_id), Role.ONCALL)
     camera.take("rollback", url("rollback", run_id), Role.ONCALL)
