@@ -16,9 +16,10 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):  # type: ignore[type-arg] # not generic when it runs
-    """As Django's, without its two-sided lists."""
+    """As Django's, without its two-sided lists; when somebody came and was last here is read alone."""
 
     filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
