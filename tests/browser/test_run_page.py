@@ -137,3 +137,20 @@ def test_the_page_says_when_the_panel_is_gone_or_the_person_logged_out(
     processes.stop()
     page.get_by_text("The panel does not answer.").wait_for()
     assert "dora started small-1" in page.inner_text("#pg-live")
+
+
+def test_a_poll_asks_with_the_stamp_of_what_was_drawn_last(page: Page, panel_url: str) -> None:
+    scene = panel.to_sign()
+    log_in(page, panel_url, Role.DBA)
+    page.goto(f"{panel_url}{url('change', scene.run_id)}")
+
+    def asked(status: int) -> str:
+        """The stamp of the next poll that is answered so."""
+        with page.expect_response(lambda one: "/live/?seen=" in one.url and one.status == status) as answer:
+            pass
+        return str(answer.value.url)
+
+    first = asked(204)  # nothing has happened: nothing comes
+    LogLine.objects.create(run=scene.run, phase=2, step="", level="info", text="something happened")
+    page.locator("#pg-log li", has_text="something happened").wait_for(state="attached")
+    assert asked(204) != first  # with the new stamp there is nothing new again
