@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from migration_runs.exceptions import NotAllowed, Refused
+from migration_runs.management.commands.run import COMMANDS
 from migration_runs.models import AuditEvent, Lesson
 from migration_runs.phases import Role
 from migration_runs.runbook.steps import AssertStep, SqlStep
@@ -158,3 +159,9 @@ def test_documents_cost_a_constant_number_of_queries() -> None:
     for number in range(30):
         write(many, Role.DBA, f"Lesson {number}.")
     assert queries(few) == queries(many)
+
+
+def test_the_command_on_the_card_for_when_the_panel_is_down_is_one_that_there_is(scene: Scene) -> None:
+    text = client_of(scene, Role.ONCALL).get(url("document_markdown", scene.run_id, "card")).content.decode()
+    assert f"manage.py run rollback {scene.run_id} at a terminal" in text
+    assert "rollback" in COMMANDS
