@@ -111,8 +111,7 @@ def _rollback(subject: Subject) -> tuple[Block, ...]:
     return (
         Items(tuple(lines), ordered=True),
         Paragraph(
-            f"manage.py run rollback {subject.run.id} at a terminal. It asks for the same name "
-            "and password.",
+            f"manage.py run rollback {subject.run.id} at a terminal. It asks for the same name and password.",
             strong="Panel down?",
         ),
     )

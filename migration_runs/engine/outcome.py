@@ -185,9 +185,9 @@ class RollbackPreview:
 
 @dataclass(frozen=True)
 class CopyFigures:
-    """How a copy goes, beside its rows: chunks that are done, rows that the next one has, and milliseconds of
-    the longest, which nobody who wrote its rows had to wait for longer than. ``touched`` keys are yet to be
-    made equal by the drain, the oldest for ``oldest_s`` seconds.
+    """How a copy goes, beside its rows: chunks that are done, rows that the next one has, and how many
+    milliseconds the longest held its rows before its commit began. ``touched`` keys are yet to be made equal
+    by the drain, the oldest for ``oldest_s`` seconds.
     """
 
     chunks: int
