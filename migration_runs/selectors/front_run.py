@@ -10,6 +10,7 @@ from migration_runs.models import StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.texts import ReadinessItem
 from migration_runs.selectors.going_on import GOING, front_of
+from migration_runs.selectors.plans import header_of
 from migration_runs.selectors.start_views import (
     ComingView,
     FrontView,
@@ -141,7 +142,7 @@ def _rollback(at: Situation, me: Actor) -> RollbackSummary:
         (number, step.key)
         for number in at.phases
         for step in at.plan.runbook.phase(number).steps
-        if step.undo_none
+        if header_of(step)[-1].startswith("none needed")
     }
     rows = list(
         StepRun.objects.filter(phase__run=at.run).values_list("phase__number", "key", "kind", "state", "done")

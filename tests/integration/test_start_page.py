@@ -18,6 +18,7 @@ from migration_runs.engine.outcome import Outcome
 from migration_runs.models import AuditEvent, PhaseRun, StepRun
 from migration_runs.models.audit_event import WRONG
 from migration_runs.phases import Role
+from migration_runs.selectors.run_page import run_view
 from migration_runs.selectors.start_page import LOOKED_AT, start_view
 from migration_runs.selectors.start_views import StartView
 from migration_runs.selectors.went_wrong import went_wrong
@@ -216,6 +217,16 @@ def test_what_failed_says_what_was_kept_and_what_became_of_it() -> None:
     scene.sign_phase(2)
     [wrong] = seen_by(scene, Role.AUDITOR).wrong
     assert wrong.now == "Now phase 2 is done, the run is in progress."
+
+
+def test_the_way_back_counts_the_steps_that_the_runs_own_page_counts() -> None:
+    reads = {"kind": "verify", "key": "equal", "title": "Both tables are equal"}
+    scene = Scene.at_phase(5, panel.own_tables(control_plan({4: [reads]})))
+    StepRun.objects.filter(phase__run=scene.run_id, phase__number__lt=5).update(state="done")
+    person = scene.people[Role.ONCALL]
+    front = start_view(person).front
+    assert front is not None
+    assert front.rollback.steps == run_view(scene.run_id, person=person).steps_applied
 
 
 def test_a_rollback_and_a_refused_signature_are_told_in_sentences() -> None:
