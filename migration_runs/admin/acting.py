@@ -168,10 +168,14 @@ def rollback_page(request: HttpRequest, run_id: int) -> HttpResponse:
         preview = rollback.preview(run_id)
     except (Refused, EngineError) as error:
         problem = str(error)
+    places = {(phase.number, step.key): step.place for phase in run.phases for step in phase.steps}
     more = {
         "page_title": "Rollback",
         "form": form,
         "preview": preview,
+        "items": [(places.get((item.phase, item.step), item.phase), item) for item in preview.items]
+        if preview
+        else [],
         "preview_error": problem,
         "action": run.action("roll_back"),
     }

@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from migration_runs.engine.outcome import RollbackItem, RollbackPreview
 from migration_runs.models import StepRun
 from migration_runs.phases import Role
+from migration_runs.selectors import rollback
 from migration_runs.selectors.run_page import run_view
 from tests.control import Scene
 from tests.integration import panel
@@ -85,6 +87,18 @@ def test_the_proof_at_the_end_names_every_step_that_was_undone() -> None:
     for step in back.steps:
         assert f"{step.place} {step.title} undone" in shown.replace("Undone", "undone")
         assert step.summary in shown
+
+
+def test_the_preview_names_steps_as_the_runs_page_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = panel.STATES["running"]()
+    step = run_view(scene.run_id, person=scene.people[Role.ONCALL]).phases[0].steps[0]
+    item = RollbackItem(
+        phase=1, step=step.key, title=step.title, action="drops it", locks="none", rows=0, seconds=1.0
+    )
+    whole = RollbackPreview(items=(item,), rows=0, seconds=1.0, keeps=(), asks=(), data_decision="keep")
+    monkeypatch.setattr(rollback, "preview", lambda _run_id: whole)
+    assert step.place == "1.1"
+    assert f"1.1 {step.title} drops it" in text_of(scene, "rollback")
 
 
 def test_a_run_that_had_applied_nothing_says_so() -> None:
