@@ -56,6 +56,8 @@ def style_page(request: HttpRequest) -> HttpResponse:
         "tables": TABLES,
         "nexts": [dataclasses.replace(run, next=said) for said in style_samples.NEXT],
         "actions": style_samples.ACTIONS,
+        "rollbacks": style_samples.rollbacks_at(now),
+        "review": style_samples.changes(),
         "form": form,
     }
     return render(request, "migration_runs/style.html", shown)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import get_args
 
 from migration_runs import phases
 from migration_runs.phases import Role
+from migration_runs.runbook.difference import Change, Line, Part
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.selectors.phase_views import PhaseView, SqlView, StepView
+from migration_runs.selectors.review_views import Before
+from migration_runs.selectors.rollback_progress import RollbackProgress
+from migration_runs.selectors.rollback_readiness import Point, RollbackReadiness
 from migration_runs.selectors.run_views import NextStep
 from migration_runs.selectors.start_views import (
     ComingView,
@@ -46,6 +51,8 @@ class SampleRun:
     current: PhaseView
     sign_offs: tuple[SignOffView, ...]
     log: tuple[LogLineView, ...]
+    rollback: RollbackReadiness | None = None
+    rollback_progress: RollbackProgress | None = None
 
 
 # None that acts at once: a button of this page leads to a page that asks.
@@ -118,6 +125,34 @@ def _sign_off(state: str, now: datetime) -> SignOffView:
 
 def _line(place: int, level: str, now: datetime) -> LogLineView:
     return LogLineView(place, now, level, 4, "4", f"chunk {place} committed: 250 bars in 0.19 s; {LONG}")
+
+
+def rollbacks_at(now: datetime) -> tuple[SampleRun, ...]:
+    """Runs whose rollback is ready, is not, is under way, and is over."""
+    run = run_at(now)
+    holds = tuple(Point("given", text) for text in ("Backup written, restored once to prove it", LONG))
+    undone = StepState.UNDONE, StepState.UNDONE, StepState.UNDOING, StepState.UNDO_FAILED, StepState.DONE
+    under_way = tuple(_step(place, state, now) for place, state in enumerate(undone, 1))
+    return (
+        replace(run, rollback=RollbackReadiness(holds, ())),
+        replace(run, rollback=RollbackReadiness((*holds, Point("warn", "No proven backup")), ())),
+        replace(run, state="rolling_back", rollback_progress=RollbackProgress(under_way)),
+        replace(run, state="rolled_back", rollback_progress=RollbackProgress(under_way[:2])),
+    )
+
+
+def changes() -> dict[str, Before]:
+    """What differs from the last plan, one part of each kind."""
+    lines = (
+        Line("@", ""),
+        Line(" ", "SELECT 1"),
+        Line("-", "  FROM old"),
+        Line("+", f"  FROM new -- {LONG}"),
+    )
+    parts = tuple(
+        Part("step", f"4.{change}", f"A step that was {change}", change, lines) for change in get_args(Change)
+    )
+    return {"before": Before(DIGEST, "dxy_1m-11", own=False, parts=parts, words="3 parts differ")}
 
 
 def start_at(now: datetime) -> StartView:
