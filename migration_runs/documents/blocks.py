@@ -61,6 +61,11 @@ class Table:
     kind: Literal["table"] = "table"
 
     @property
+    def heads(self) -> tuple[tuple[str, bool], ...]:
+        """Each column's name, and whether its cells are set to the right."""
+        return tuple((name, at in self.numbers) for at, name in enumerate(self.columns))
+
+    @property
     def labelled(self) -> tuple[tuple[tuple[str, bool, Cell], ...], ...]:
         """Each cell with its column's name, and whether it is a number."""
         return tuple(

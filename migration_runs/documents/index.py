@@ -16,7 +16,7 @@ ABOUT = (
 )
 
 FIRST = (
-    ("approver", "Decisions, then the plan page: risks, what changed, the rehearsal."),
+    ("approver", "Decisions, then the plan page: risks, locks, what changed."),
     ("dba", "Runbook, phases 1 to 4 and 9, then the card."),
     ("engineer", "Runbook, phases 5 and 6; Before and after: the data flow."),
     ("devops", "Runbook, phase 7, then the card."),

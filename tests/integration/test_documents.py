@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
@@ -46,6 +48,12 @@ def test_every_document_can_be_read_in_every_state(key: str, state: str) -> None
     assert text["Content-Type"].startswith("text/markdown")
     assert f'filename="{scene.run.name}-{key}.md"' in text["Content-Disposition"]
     assert text.content.decode().startswith(f"# {documents.DOCUMENTS[key].TITLE}")
+
+
+def test_the_head_of_a_column_of_numbers_stands_over_them(scene: Scene) -> None:
+    page = client_of(scene, Role.DBA).get(url("document", scene.run_id, "index")).content.decode()
+    assert re.search(r'<th scope="col" class="pg-num">\s*Planned\s*</th>', page)
+    assert re.search(r'<th scope="col">\s*Owner\s*</th>', page)
 
 
 def test_the_runbook_has_the_sql_of_every_step_as_signed(scene: Scene) -> None:
