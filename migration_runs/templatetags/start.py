@@ -104,7 +104,13 @@ def places(context: Context) -> list[Place]:
     return [Place(title, url, _current(url, request.path)) for title, url in found]
 
 
-OWN_PLACES = (("Runs", "Run"), ("Audit", "AuditEvent"), ("Signatures", "SignOff"), ("Plans", "StoredPlan"))
+OWN_PLACES = (
+    ("Runs", "Run"),
+    ("Audit", "AuditEvent"),
+    ("Signatures", "SignOff"),
+    ("Plans", "StoredPlan"),
+    ("Notifications", "Notification"),
+)
 
 
 def _current(url: str, path: str) -> str:

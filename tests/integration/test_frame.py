@@ -65,7 +65,7 @@ def test_places_end_where_permission_does() -> None:
     dba = places(client_of(User.objects.get(username="dora")).get("/admin/").content.decode())
     assert "Accounts" not in dba
     root = places(client_of(make_person("root", superuser=True)).get("/admin/").content.decode())
-    assert {"Start", "Runs", "Audit", "Accounts"} <= root.keys()
+    assert {"Start", "Runs", "Audit", "Notifications", "Accounts"} <= root.keys()
     nobody = places(client_of(make_person("nora")).get("/admin/").content.decode())
     assert "Runs" not in nobody
     assert places(Client().get("/admin/login/").content.decode()) == {}
