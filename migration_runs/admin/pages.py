@@ -21,7 +21,6 @@ from migration_runs.selectors.run_views import RunView
 RUN_STATES_IN_FRONT = frozenset(
     {"draft", "awaiting_approval", "approved", "completed", "sealed", "cancelled", "rolled_back"}
 )
-ROLLBACK_FROM = frozenset({"approved", "in_progress", "on_hold", "completed"})
 
 UNCHANGED = 204  # htmx leaves the page as it is
 
@@ -59,7 +58,6 @@ def context(request: HttpRequest, run: RunView, **more: Any) -> dict[str, Any]:
         "run": run,
         "signed": given,
         "unsigned": len(run.sign_offs) - given,
-        "rollback_possible": run.state in ROLLBACK_FROM,
         "state_template": f"migration_runs/state/run_{run.state}.html"
         if in_front
         else f"migration_runs/state/phase_{run.current.state}.html",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from migration_runs.documents.blocks import Block, Cell, Document, Items, Paragraph, Section, Table, rows
 from migration_runs.documents.subject import Subject, clock, lasts, moment, owner_of
+from migration_runs.selectors import readiness
 from migration_runs.selectors.phase_views import StepView
 
 KEY = "index"
@@ -25,7 +26,7 @@ FIRST = (
     ("when something is wrong", "The run page: what failed, what was kept. Then Troubleshooting."),
 )  # fmt: skip
 
-GROUPS = {"approvers": "Approvers", "day_before": "Day before", "day_of": "Day of", "after": "After"}
+GROUPS = {key: title for key, title, *_ in readiness.GROUPS}
 OVER = frozenset({"completed", "sealed", "rolled_back", "cancelled"})
 
 

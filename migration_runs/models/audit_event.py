@@ -14,6 +14,7 @@ WRONG = (
     "phase.fail_undo",
     "check.fail",
     "check.missed",
+    "verification.fail",
     "run.hold",
     "sign_off.void",
     "sign_off.refuse",

@@ -10,7 +10,8 @@ from migration_runs.models import StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.texts import ReadinessItem
 from migration_runs.selectors.going_on import GOING, front_of
-from migration_runs.selectors.plans import header_of
+from migration_runs.selectors.plans import has_undo
+from migration_runs.selectors.readiness import GROUPS
 from migration_runs.selectors.start_views import (
     ComingView,
     FrontView,
@@ -26,7 +27,6 @@ from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState
 
-GROUPS = (("approvers", "Approvers"), ("day_before", "Day before"), ("day_of", "Day of"), ("after", "After"))
 MISSING_SHOWN = 3
 
 
@@ -111,7 +111,7 @@ def _readiness(at: Situation, everybody: Mapping[int, Actor]) -> ReadinessSummar
     ticked = {item.key for item in items if readiness.ticked(at, item)}
     missing = [i for i in items if i.group in due and i.key not in ticked and not i.automatic]
     return ReadinessSummary(
-        groups=tuple(_group(key, title, items, ticked, key in due) for key, title in GROUPS),
+        groups=tuple(_group(key, title, items, ticked, key in due) for key, title, *_ in GROUPS),
         ticked=len(ticked),
         total=len(items),
         missing=tuple(
@@ -142,7 +142,7 @@ def _rollback(at: Situation, me: Actor) -> RollbackSummary:
         (number, step.key)
         for number in at.phases
         for step in at.plan.runbook.phase(number).steps
-        if header_of(step)[-1].startswith("none needed")
+        if not has_undo(step)
     }
     rows = list(
         StepRun.objects.filter(phase__run=at.run).values_list("phase__number", "key", "kind", "state", "done")

@@ -22,6 +22,10 @@ class SqlView:
     text: str
 
 
+NO_UNDO = "none needed"
+"""How the words about a step's undo begin where nothing would be undone."""
+
+
 @dataclass(frozen=True)
 class StepView:
     """A step: what it will do (from the plan) and where it stands (from the worker).
@@ -59,6 +63,11 @@ class StepView:
     may_confirm: bool = False
     pace: PaceView | None = None
     figures: CopyFigures | None = None
+
+    @property
+    def has_undo(self) -> bool:
+        """Whether a rollback would undo anything of it."""
+        return not self.undo.startswith(NO_UNDO)
 
     @property
     def slow_because(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migration_runs.runbook.base import SqlFile
 from migration_runs.runbook.steps import AssertStep, ConfirmStep, Step
-from migration_runs.selectors.phase_views import SqlView
+from migration_runs.selectors.phase_views import NO_UNDO, SqlView
 
 
 def sql_files(step: Step) -> tuple[SqlView, ...]:
@@ -39,12 +39,17 @@ def header_of(step: Step) -> tuple[str, str, str, str, str]:
     )
 
 
+def has_undo(step: Step) -> bool:
+    """Whether a rollback would undo anything of a step that was applied."""
+    return not header_of(step)[-1].startswith(NO_UNDO)
+
+
 def undo_of(step: Step) -> str:
     """How a step is undone, when the runbook itself says so; empty: its kind knows."""
     if step.undo is not None:
         return f"{step.undo.path}: {step.undo.header.what}"
     if step.undo_none:
-        return f"none needed: {step.undo_none}"
+        return f"{NO_UNDO}: {step.undo_none}"
     if isinstance(step, ConfirmStep) and step.undo_text:
         return f"a person confirms: {step.undo_text}"
     if getattr(step, "before_image", None):
@@ -79,15 +84,15 @@ KIND_LOCKS = {
     "delete": "row locks in chunks; ACCESS EXCLUSIVE on both tables at the end, for an instant",
 }
 KIND_UNDO = {
-    "backup": "none needed: reads only",
-    "rehearse_sql": "none needed: works in the scratch database",
+    "backup": f"{NO_UNDO}: reads only",
+    "rehearse_sql": f"{NO_UNDO}: works in the scratch database",
     "dual_write": "automatic: the triggers go, after touched keys are drained under lock",
     "copy": "automatic: by the data decision, copied rows are kept, or deleted where proven equal",
-    "verify": "none needed: reads only",
-    "confirm": "none needed",
+    "verify": f"{NO_UNDO}: reads only",
+    "confirm": NO_UNDO,
     "observe": "waits until statistics show that callers moved back",
-    "check": "none needed: reads only",
-    "monitor": "none needed: reads only",
+    "check": f"{NO_UNDO}: reads only",
+    "monitor": f"{NO_UNDO}: reads only",
     "soft_delete": "automatic: dual-write on again, this run's retired rows revived, rows written since "
     "copied back",
     "delete": "automatic: dual-write on again, this run's deleted rows put back, rows written since copied "

@@ -9,12 +9,12 @@ from migration_runs.runbook.plan import Plan
 from migration_runs.runbook.steps import ConfirmStep, DualWriteStep
 from migration_runs.selectors.phase_views import PhaseView, StepView
 from migration_runs.selectors.verification_views import VerificationView
+from migration_runs.services import rollback
 
 SWITCH = 5
 """The phase from which on the new table is written: reverse dual-write keeps the old one whole."""
 
 DEPLOY = 7
-POSSIBLE = frozenset({"approved", "in_progress", "on_hold", "completed"})
 APPLIED = frozenset({"done", "undo_failed", "failed", "running", "waiting"})
 
 
@@ -53,7 +53,7 @@ def readiness_of(
     state: str, plan: Plan, phases: Sequence[PhaseView], verification: VerificationView
 ) -> RollbackReadiness | None:
     """The readiness of a run that can be rolled back; None for one that cannot be."""
-    if state not in POSSIBLE:
+    if state not in rollback.FROM:
         return None
     points = (
         *_backup(phases), *_undo(plan, phases), *_old_table(plan, phases), *_equal(verification),
@@ -75,7 +75,7 @@ def _backup(phases: Sequence[PhaseView]) -> Iterator[Point]:
 
 
 def _changed(phase: PhaseView) -> bool:
-    return any(step.state in APPLIED and not step.undo.startswith("none needed") for step in phase.steps)
+    return any(step.state in APPLIED and step.has_undo for step in phase.steps)
 
 
 def _undo(plan: Plan, phases: Sequence[PhaseView]) -> Iterator[Point]:
@@ -83,7 +83,7 @@ def _undo(plan: Plan, phases: Sequence[PhaseView]) -> Iterator[Point]:
         (step, declared)
         for phase in phases
         for step, declared in zip(phase.steps, plan.runbook.phase(phase.number).steps, strict=True)
-        if step.state in APPLIED and not step.undo.startswith("none needed")
+        if step.state in APPLIED and step.has_undo
     ]
     if not applied:
         yield Point("given", "Nothing was applied yet: there is nothing to undo")

@@ -124,7 +124,7 @@ class RunView:
     def steps_applied(self) -> int:
         """Steps that are done and have something to undo."""
         steps = (step for phase in self.phases for step in phase.steps)
-        return sum(step.state == "done" and not step.undo.startswith("none needed") for step in steps)
+        return sum(step.state == "done" and step.has_undo for step in steps)
 
     def action(self, verb: str) -> Action | None:
         """The action with this verb, if it makes sense in this state at all."""

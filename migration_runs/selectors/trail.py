@@ -80,6 +80,7 @@ SAID = {
     "window.end": "ended {object}",
     "verification.request": "asked for a verification of {object}",
     "verification.fail": "found differences in {object}",
+    "verification.fail_again": "found differences in {object} again",
     "notify.sent": "told {object}",
     "notify.give_up": "gave up telling {object}",
     "notify.unknown": "may have told {object}",

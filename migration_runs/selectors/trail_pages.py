@@ -27,6 +27,8 @@ def chain() -> ChainView:
         state = "chain_broken"
     elif last.late:
         state = "chain_late"
+    elif not last.events and head.seq:
+        state = "chain_unread"  # it was still empty when it was read
     return ChainView(
         state=state,
         at=last.at,

@@ -132,7 +132,7 @@ def _submit(found: Looking) -> Iterator[WaitingView]:
 
 def _sign(found: Looking) -> Iterator[WaitingView]:
     at = found.at
-    for gate in _open_gates(at):
+    for gate in gates.open_gates(at):
         for role in gates.missing(at, gate):
             if found.mine(role, partial(_may_sign, at, gate=gate, role=role)):
                 yield _signature(found, gate, role)
@@ -140,14 +140,6 @@ def _sign(found: Looking) -> Iterator[WaitingView]:
 
 def _may_sign(at: Situation, actor: Actor, *, gate: str, role: Role) -> object:
     return sign_offs.may_sign(at, actor, gate=gate, role=role)
-
-
-def _open_gates(at: Situation) -> list[str]:
-    wanted = [gates.PLAN]
-    for phase in phases.PHASES:
-        wanted += [gates.start_gate(phase.number)] if phase.start_sign_off else []
-        wanted.append(gates.phase_gate(phase.number))
-    return [gate for gate in wanted if not gates.is_open(at, gate)]
 
 
 def _signature(found: Looking, gate: str, role: Role) -> WaitingView:

@@ -95,6 +95,10 @@ def _check_missed(event: AuditEvent) -> tuple[str, str, str]:
     return "missed", f"check missed: {', '.join(map(str, event.detail.get('checks', [])))}", text
 
 
+def _differs(event: AuditEvent) -> tuple[str, str, str]:
+    return "verify_differs", "source and target not equal", sentence(_told(event, "reason"))
+
+
 def _held(event: AuditEvent) -> tuple[str, str, str]:
     text = f"{sentence(_told(event, 'reason'))} By {event.actor}. What was done stayed done."
     return "on_hold", "put on hold", text
@@ -123,6 +127,7 @@ SAYS: dict[str, Says] = {
     "phase.fail_undo": _undo_failed,
     "check.fail": _check_failed,
     "check.missed": _check_missed,
+    "verification.fail": _differs,
     "run.hold": _held,
     "sign_off.void": _void,
     "sign_off.refuse": _refused,

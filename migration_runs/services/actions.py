@@ -113,7 +113,7 @@ def _why_not(rule: Callable[[], object]) -> str:
 
 def _sign(at: Situation, actor: Actor) -> list[Action]:
     found = []
-    for gate in _open_gates(at):
+    for gate in gates.open_gates(at):
         for role in gates.missing(at, gate):
             why_not = _why_not(partial(sign_offs.may_sign, at, actor, gate=gate, role=role))
             found.append(_signing(gate, role, why_not))
@@ -141,14 +141,6 @@ def _signing(gate: str, role: Role, why_not: str) -> Action:
         "sign", f"{what} as {role.value}", not why_not, why_not, phase=number, gate=gate, role=role,
         needs_step_up=True, asks_comment=True,
     )  # fmt: skip
-
-
-def _open_gates(at: Situation) -> list[str]:
-    wanted = [gates.PLAN]
-    for phase in phases.PHASES:
-        wanted += [gates.start_gate(phase.number)] if phase.start_sign_off else []
-        wanted.append(gates.phase_gate(phase.number))
-    return [gate for gate in wanted if not gates.is_open(at, gate)]
 
 
 def _start(at: Situation, actor: Actor) -> list[Action]:

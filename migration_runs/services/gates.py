@@ -58,6 +58,15 @@ def roles_of(plan: Plan, gate: str) -> tuple[Role, ...]:
     return plan.runbook.phase(number).sign_off
 
 
+def open_gates(at: Situation) -> list[str]:
+    """Every gate that can be signed now, in the order of the phases."""
+    wanted = [PLAN]
+    for phase in phases.PHASES:
+        wanted += [start_gate(phase.number)] if phase.start_sign_off else []
+        wanted.append(phase_gate(phase.number))
+    return [gate for gate in wanted if not is_open(at, gate)]
+
+
 def is_open(at: Situation, gate: str) -> str:
     """Why the gate cannot be signed now; empty when it can."""
     number = phase_of(gate)

@@ -201,6 +201,23 @@ def check_failed_on_hold(at: Situation, *, keys: Iterable[str], what: str, actor
 
 
 @_where_anybody_listens
+def differences_found(at: Situation, *, what: str, actor: Actor) -> None:
+    """Source and target are not equal any more while nothing holds the run for it: before phase 8."""
+    owner = _owner(at, at.current) if at.current else None
+    look = (
+        "Look at the rows on the run page and find the cause. Then hold the run, or roll it back, if need be."
+    )
+    events = at.run.audit_events.filter(action="verification.fail").count()
+    event = Event(
+        Kind.CHECK, f"differs:{events}", f"Not equal: {at.run.name}",
+        f"{_reason(what)}\nNothing was stopped by it; phase 9 does not start before both are equal.",
+        asked={role: look for role in (Role.ONCALL, owner) if role}, informed=(Role.APPROVER,), author="",
+        phase=at.current.number if at.current else None,
+    )  # fmt: skip
+    tell(at, event, actor=actor)
+
+
+@_where_anybody_listens
 def phase_failed(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:
     """A phase, or its undo, failed."""
     undo = phase.state == PhaseState.UNDO_FAILED

@@ -22,6 +22,7 @@ from migration_runs.services import (
     clock,
     gates,
     holding,
+    notify,
     people,
     situation,
     verification_schedule,
@@ -95,7 +96,8 @@ def record(
     buckets: int = 0,
     tail: str = "",
 ) -> VerificationReport:
-    """Keep a report. One that is not clean holds a run in phase 8, breaks its window, and locks phase 9.
+    """Keep a report. One that is not clean holds a run in phase 8, breaks its window, and locks phase 9;
+    in an earlier phase people are told when it is the first after a clean one.
 
     ``part_of`` is the pass that a full report sums up.
     """
@@ -134,9 +136,21 @@ def record(
                     "overdue",
                 )
             }
-            told = counts | {"kind": str(kind), "rules": [rule.key for rule in failing]}
-            audit.append(actor=actor, run=at.run, action="verification.fail", object=at.run.name, detail=told)
-            hold_monitoring(at, reason=f"verification found {fault_of(report)}", actor=actor)
+            reason = f"verification found {fault_of(report)}"
+            again = any(before is not None and not before.clean for before in (at.verification, at.look))
+            told = counts | {
+                "kind": str(kind), "rules": [rule.key for rule in failing], "reason": reason,
+            }  # fmt: skip
+            audit.append(
+                actor=actor,
+                run=at.run,
+                action="verification.fail_again" if again else "verification.fail",
+                object=at.run.name,
+                detail=told,
+            )
+            held = hold_monitoring(at, reason=reason, actor=actor)
+            if not held and not again:
+                notify.differences_found(at, what=reason, actor=actor)
     return report
 
 
@@ -206,13 +220,17 @@ def mark_overdue(*, worker: str = "sweeper") -> list[int]:
     return held
 
 
-def hold_monitoring(at: Situation, *, reason: str, actor: Actor) -> None:
-    """Hold a run in phase 8, or between it and phase 9, and end its window. Nothing in other phases."""
+def hold_monitoring(at: Situation, *, reason: str, actor: Actor) -> bool:
+    """Hold a run in phase 8, or between it and phase 9, and end its window; whether it is there.
+
+    Nothing in other phases.
+    """
     state = at.phase(checks.MONITORING).state
     if state not in checks.WATCHED | {PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE}:
-        return
+        return False
     if at.phase(9).state not in {PhaseState.PENDING, PhaseState.READY}:
-        return
+        return False
     if checks.is_watched(at):
         checks.end_window(at, reason=reason, actor=actor)
     holding.hold(at, kind=holding.HoldKind.CHECK, reason=reason, actor=actor)
+    return True

@@ -291,6 +291,22 @@ def test_a_verification_that_finds_differences_is_told_as_the_hold_that_it_cause
     assert news() == {("check", "olga", True), ("check", "ada", False), ("check", "dora", False)}
 
 
+def test_differences_before_the_window_are_told_once_until_a_clean_pass() -> None:
+    scene = Scene.at_phase(6, control_plan())
+    verification.record(scene.run_id, CLEAN)
+    news = News()
+    verification.record(scene.run_id, DIRTY)
+    assert news() == {("check", "olga", True), ("check", "ada", False), ("check", "dora", False)}
+    assert scene.run.state == "in_progress"
+    verification.record(scene.run_id, DIRTY)
+    verification.record(scene.run_id, DIRTY, kind="touched")
+    assert news() == set()
+    for kind in ("full", "touched"):
+        verification.record(scene.run_id, CLEAN, kind=kind)
+    verification.record(scene.run_id, DIRTY)
+    assert ("check", "olga", True) in news()
+
+
 def test_drift_asks_for_the_plan_to_be_signed_again() -> None:
     scene = Scene.approved()
     scene.go_through(1)

@@ -219,6 +219,15 @@ def test_what_failed_says_what_was_kept_and_what_became_of_it() -> None:
     assert wrong.now == "Now phase 2 is done, the run is in progress."
 
 
+def test_differences_that_hold_nothing_are_told_once() -> None:
+    scene = Scene.at_phase(6, panel.own_tables(control_plan()))
+    for _ in range(3):
+        verification.record(scene.run_id, DIRTY)
+    [wrong] = seen_by(scene, Role.ONCALL).wrong
+    assert wrong.headline.endswith("source and target not equal")
+    assert wrong.text.startswith("verification found")
+
+
 def test_the_way_back_counts_the_steps_that_the_runs_own_page_counts() -> None:
     reads = {"kind": "verify", "key": "equal", "title": "Both tables are equal"}
     scene = Scene.at_phase(5, panel.own_tables(control_plan({4: [reads]})))

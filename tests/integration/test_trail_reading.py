@@ -9,6 +9,7 @@ from django.test import Client
 
 from controlpanel.embedded_databases import ControlUrls
 from migration_runs.models import TrailReading
+from migration_runs.selectors import trail_pages
 from migration_runs.services import trail_reading
 from tests.integration import trails
 from tests.integration.trails import TRAIL
@@ -79,6 +80,19 @@ def test_the_trail_is_read_once_an_hour_however_many_are_asked(cluster: Any) -> 
     _an_hour_passes(cluster)
     assert trail_reading.due()
     assert trail_reading.read_when_due()
+
+
+def test_an_empty_trail_waits_for_its_first_event() -> None:
+    assert not trail_reading.due()
+    trails.tell()
+    assert trail_reading.due()
+
+
+def test_a_chain_of_which_no_event_was_read_is_not_called_whole() -> None:
+    assert trail_reading.read_when_due()
+    assert trail_pages.chain().state == "chain_whole"  # of nothing: there is no event to doubt
+    trails.tell()
+    assert trail_pages.chain().state == "chain_unread"
 
 
 def test_a_reading_whose_worker_is_gone_is_begun_again(cluster: Any) -> None:
