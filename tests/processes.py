@@ -12,7 +12,10 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
-STOP_SECONDS = 20.0
+# A pool's child waits up to 30 s (300 x 0.1 s, `GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT` of billiard) for
+# its parent to have read the last result. A parent that is told to stop just then never reads it, so a stop
+# that is in order may take that long; one worker in thirty does on a busy machine.
+STOP_SECONDS = 60.0
 
 
 class ProcessFailedError(AssertionError):
