@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from migration_runs.phases import Role
 from tests.integration import panel
 from tests.integration.panel import url
-from tests.integration.test_pages import as_role
+from tests.integration.reading import as_role
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 

@@ -21,14 +21,9 @@ from migration_runs.services.plan_store import plan_of
 from tests.control import HOW, Scene, control_plan, make_person
 from tests.integration import panel
 from tests.integration.panel import url
+from tests.integration.reading import as_role
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
-
-
-def client_of(scene: Scene, role: Role) -> Client:
-    client = Client()
-    client.force_login(scene.people[role])
-    return client
 
 
 @pytest.fixture
@@ -40,7 +35,7 @@ def scene() -> Scene:
 @pytest.mark.parametrize("state", sorted(panel.STATES))
 def test_every_document_can_be_read_in_every_state(key: str, state: str) -> None:
     scene = panel.STATES[state]()
-    client = client_of(scene, Role.AUDITOR)
+    client = as_role(scene, Role.AUDITOR)
     page = client.get(url("document", scene.run_id, key))
     assert page.status_code == 200
     assert documents.DOCUMENTS[key].TITLE in page.content.decode()
@@ -51,13 +46,13 @@ def test_every_document_can_be_read_in_every_state(key: str, state: str) -> None
 
 
 def test_the_head_of_a_column_of_numbers_stands_over_them(scene: Scene) -> None:
-    page = client_of(scene, Role.DBA).get(url("document", scene.run_id, "index")).content.decode()
+    page = as_role(scene, Role.DBA).get(url("document", scene.run_id, "index")).content.decode()
     assert re.search(r'<th scope="col" class="pg-num">\s*Planned\s*</th>', page)
     assert re.search(r'<th scope="col">\s*Owner\s*</th>', page)
 
 
 def test_the_runbook_has_the_sql_of_every_step_as_signed(scene: Scene) -> None:
-    text = client_of(scene, Role.DBA).get(url("document_markdown", scene.run_id, "runbook")).content.decode()
+    text = as_role(scene, Role.DBA).get(url("document_markdown", scene.run_id, "runbook")).content.decode()
     plan = plan_of(scene.run.plan_id)
     files = [
         step.sql.text
@@ -71,7 +66,7 @@ def test_the_runbook_has_the_sql_of_every_step_as_signed(scene: Scene) -> None:
 
 
 def test_the_documents_of_no_run_and_unknown_documents_are_not_there(scene: Scene) -> None:
-    client = client_of(scene, Role.AUDITOR)
+    client = as_role(scene, Role.AUDITOR)
     assert client.get(url("document", scene.run_id, "novel")).status_code == 404
     assert client.get(url("document_markdown", scene.run_id, "novel")).status_code == 404
     assert client.get(url("document", 999_999, "card")).status_code == 404
@@ -100,7 +95,7 @@ def write(scene: Scene, role: Role, text: str) -> None:
 
 
 def test_a_lesson_is_kept_shown_and_on_the_trail(scene: Scene) -> None:
-    client = client_of(scene, Role.ENGINEER)
+    client = as_role(scene, Role.ENGINEER)
     answer = client.post(url("lesson", scene.run_id), {"text": " Try the <deploy> twice. "}, follow=True)
     shown = answer.content.decode()
     assert "Try the &lt;deploy&gt; twice." in shown
@@ -133,9 +128,9 @@ def test_no_lesson_without_text_or_with_too_much(scene: Scene, text: str) -> Non
 def test_an_auditor_writes_no_lesson(scene: Scene) -> None:
     with pytest.raises(NotAllowed):
         write(scene, Role.AUDITOR, "I would.")
-    page = client_of(scene, Role.AUDITOR).get(url("document", scene.run_id, "index")).content.decode()
+    page = as_role(scene, Role.AUDITOR).get(url("document", scene.run_id, "index")).content.decode()
     assert "Write it down" not in page
-    client_of(scene, Role.AUDITOR).post(url("lesson", scene.run_id), {"text": "I would."})
+    as_role(scene, Role.AUDITOR).post(url("lesson", scene.run_id), {"text": "I would."})
     assert not Lesson.objects.exists()
 
 
@@ -152,12 +147,12 @@ def test_a_lesson_is_neither_changed_nor_removed(scene: Scene) -> None:
 
 
 def test_a_get_on_the_address_of_lessons_does_nothing(scene: Scene) -> None:
-    assert client_of(scene, Role.DBA).get(url("lesson", scene.run_id)).status_code == 405
+    assert as_role(scene, Role.DBA).get(url("lesson", scene.run_id)).status_code == 405
 
 
 def test_documents_cost_a_constant_number_of_queries() -> None:
     def queries(scene: Scene) -> int:
-        client = client_of(scene, Role.AUDITOR)
+        client = as_role(scene, Role.AUDITOR)
         client.get(url("document", scene.run_id, "index"))  # what is kept in the process is there now
         with CaptureQueriesContext(connection) as caught:
             client.get(url("document", scene.run_id, "index"))
@@ -170,6 +165,6 @@ def test_documents_cost_a_constant_number_of_queries() -> None:
 
 
 def test_the_command_on_the_card_for_when_the_panel_is_down_is_one_that_there_is(scene: Scene) -> None:
-    text = client_of(scene, Role.ONCALL).get(url("document_markdown", scene.run_id, "card")).content.decode()
+    text = as_role(scene, Role.ONCALL).get(url("document_markdown", scene.run_id, "card")).content.decode()
     assert f"manage.py run rollback {scene.run_id} at a terminal" in text
     assert "rollback" in COMMANDS

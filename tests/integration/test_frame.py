@@ -19,22 +19,12 @@ from migration_runs.templatetags import phasegate
 from migration_runs.templatetags.state_looks import STATES
 from tests.control import PASSWORD, make_people, make_person
 from tests.integration import panel
+from tests.integration.reading import client_of, text_of
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 
 RUNS = reverse("admin:migration_runs_run_changelist")
 STYLE = reverse("admin:migration_runs_run_style")
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
-
-
-def text_of(response: object) -> str:
-    content = response.content.decode()  # type: ignore[attr-defined]
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", content))
 
 
 def places(page: str) -> dict[str, str]:

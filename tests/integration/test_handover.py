@@ -18,7 +18,7 @@ from migration_runs.services import handover
 from tests.control import HOW, Scene, make_person
 from tests.integration import panel, windows
 from tests.integration.panel import url
-from tests.integration.test_pages import client_of, text_of
+from tests.integration.reading import client_of, text_of
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 CAN_GIVE = {Role.APPROVER, Role.DBA, Role.ONCALL}

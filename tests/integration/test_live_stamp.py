@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from migration_runs.models import LogLine, PhaseRun, StepRun
@@ -16,6 +15,7 @@ from migration_runs.services import leases, runs, verification_passes
 from tests.control import HOW, Scene
 from tests.integration import panel
 from tests.integration.panel import url
+from tests.integration.reading import as_role
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 
@@ -29,17 +29,11 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NOW, lambda: 1_000_000.0)
 
 
-def client_of(scene: Scene) -> Client:
-    client = Client()
-    client.force_login(scene.people[Role.AUDITOR])
-    return client
-
-
 @pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("page", ["live", "monitoring_live"])
 def test_nothing_new_costs_five_queries_and_draws_nothing(page: str) -> None:
     scene = panel.to_sign()
-    client = client_of(scene)
+    client = as_role(scene, Role.AUDITOR)
     seen = live_stamp.stamp_of(scene.run_id)
     with CaptureQueriesContext(connection) as caught:
         answer = client.get(url(page, scene.run_id), {"seen": seen})

@@ -14,7 +14,7 @@ from migration_runs.selectors.log_pages import LogFilter
 from tests.control import Scene
 from tests.integration import panel
 from tests.integration.panel import url
-from tests.integration.test_pages import as_role, text_of
+from tests.integration.reading import as_role, text_of
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 

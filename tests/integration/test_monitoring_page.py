@@ -18,7 +18,7 @@ from migration_runs.services.plan_store import plan_of
 from tests.control import HOW, Scene
 from tests.integration import panel, windows
 from tests.integration.panel import url
-from tests.integration.test_pages import as_role, text_of
+from tests.integration.reading import as_role, text_of
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 

@@ -18,19 +18,14 @@ from tests import runs as tables
 from tests.control import PASSWORD, Scene, control_plan
 from tests.integration import panel
 from tests.integration.panel import url
+from tests.integration.reading import as_role
 from tests.plans import sql_step
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
 
 
-def client_of(scene: Scene, role: Role) -> Client:
-    client = Client()
-    client.force_login(scene.people[role])
-    return client
-
-
 def page(scene: Scene, role: Role = Role.APPROVER) -> str:
-    content = client_of(scene, role).get(url("plan", scene.run_id)).content.decode()
+    content = as_role(scene, role).get(url("plan", scene.run_id)).content.decode()
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", content))
 
 
@@ -132,7 +127,7 @@ def test_the_form_is_there_for_who_may_sign_and_for_nobody_else(scene: Scene) ->
 
 
 def test_a_plan_is_signed_on_the_page_where_it_is_read(scene: Scene) -> None:
-    client = client_of(scene, Role.APPROVER)
+    client = as_role(scene, Role.APPROVER)
     shown = client.get(url("plan", scene.run_id)).content.decode()
     assert f'action="{url("act", scene.run_id, "sign")}?gate=plan&amp;role=approver"' in shown
     assert sign(client, scene, "approve", password=PASSWORD) == 422  # not said to be read
@@ -140,7 +135,7 @@ def test_a_plan_is_signed_on_the_page_where_it_is_read(scene: Scene) -> None:
 
 
 def test_sending_back_asks_for_a_comment_and_for_nothing_else(scene: Scene) -> None:
-    client = client_of(scene, Role.APPROVER)
+    client = as_role(scene, Role.APPROVER)
     assert sign(client, scene, "refuse") == 422
     assert scene.run.state == "awaiting_approval"
     assert sign(client, scene, "refuse", comment="Name the locks.") == 302

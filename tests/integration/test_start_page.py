@@ -35,6 +35,7 @@ from tests.control import (
     make_person,
 )
 from tests.integration import panel
+from tests.integration.reading import client_of, text_of
 from tests.plans import confirm_step
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
@@ -58,17 +59,6 @@ KINDS = {
 
 def seen_by(scene: Scene, role: Role) -> StartView:
     return start_view(scene.people[role])
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
-
-
-def text_of(response: object) -> str:
-    content = response.content.decode()  # type: ignore[attr-defined]
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", content))
 
 
 def test_every_state_of_a_run_was_thought_of() -> None:

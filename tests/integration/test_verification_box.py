@@ -24,7 +24,7 @@ from migration_runs.services import verification
 from tests import standby
 from tests.control import CLEAN, HOW, Scene
 from tests.integration import panel, verified
-from tests.integration.test_pages import as_role, text_of
+from tests.integration.reading import as_role, text_of
 from tests.integration.test_services_verification import _owner
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
