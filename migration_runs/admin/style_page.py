@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from migration_runs.admin import style_samples
+from migration_runs.admin import style_samples, style_watch
 from migration_runs.templatetags.state_looks import STATES
 
 TONES = ("is-ok", "is-warn", "is-bad", "is-missed", "is-run", "is-idle", "is-locked", "is-closed")
@@ -43,6 +43,7 @@ def style_page(request: HttpRequest) -> HttpResponse:
         raise Http404("the style page is for development")
     now = timezone.now()
     run = style_samples.run_at(now)
+    window = style_watch.window_at(now)
     form = SampleForm({"name": "dxy_1m", "wrong": "many", "choice": "keep"})
     form.add_error(None, "The run has changed since you read it. Nothing was done; read it again.")
     shown = {
@@ -59,5 +60,13 @@ def style_page(request: HttpRequest) -> HttpResponse:
         "rollbacks": style_samples.rollbacks_at(now),
         "review": style_samples.changes(),
         "form": form,
+        "window": window,
+        "open_window": window,
+        "hour": window.round(5),
+        "charts": style_watch.charts_of(window),
+        "cards": style_watch.handovers_at(now),
+        "chains": style_watch.chains_at(now),
+        "events": style_watch.events_at(now),
+        "blocks": style_watch.BLOCKS,
     }
     return render(request, "migration_runs/style.html", shown)

@@ -211,6 +211,17 @@ def test_the_style_page_shows_every_state_and_acts_on_nothing(settings: Settings
         assert str(phasegate.inline_state(state)) in page
     for kind in (*style_page.TONES, "pg-tile", "pg-plot", "pg-meter", "pg-log", "pg-note is-bad", "pg-empty"):
         assert kind in page
+    for part in (
+        "Chain broken",
+        "Window 2",
+        "Shift handover",
+        "Age of the newest bar",
+        "Candles",
+        "4_backfill/copy",
+    ):
+        assert part in page
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
     shown = page.partition("data-style-page")[2]
     assert 'method="post"' not in shown
     assert "style=" not in page
