@@ -8,11 +8,12 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
 from migration_runs import phases
 from migration_runs.models import PhaseRun, Run, StepRun, StoredPlan
+from migration_runs.selectors.rollback_progress import UNDOING
 from migration_runs.selectors.run_page import BUSY
 from migration_runs.selectors.run_views import RunRow
 from migration_runs.selectors.workers import hands_of, lost_in_words
 from migration_runs.services import clock, fleet
-from migration_runs.states import PHASE_WORKING
+from migration_runs.states import PHASE_WORKING, RUN_FINAL
 
 
 def run_rows(runs: list[Run]) -> dict[int, RunRow]:
@@ -27,7 +28,7 @@ def run_rows(runs: list[Run]) -> dict[int, RunRow]:
     )
     for phase in shown.order_by("number"):
         by_run[phase.run_id].append(phase)
-    fronts = {run.pk: _front(by_run[run.pk]) for run in runs}
+    fronts = {run.pk: _front(run, by_run[run.pk]) for run in runs}
     working = StepRun.objects.filter(
         phase__in=[phase for phase in fronts.values() if phase], state__in=["running", "undoing"], total__gt=0
     )
@@ -57,9 +58,12 @@ def _troubles(fronts: list[PhaseRun]) -> dict[int, str]:
     return {pk: silence or lost_in_words(one.lost_s) for pk, one in hands.items() if one.missing}
 
 
-def _front(rows: list[PhaseRun]) -> PhaseRun | None:
+def _front(run: Run, rows: list[PhaseRun]) -> PhaseRun | None:
+    """The phase that somebody is at, or the one to start next; none of a run that only goes back, or is over."""
     busy = [phase for phase in rows if phase.state in BUSY]
-    return busy[-1] if busy else next((phase for phase in rows if phase.state == "ready"), None)
+    if busy or run.state in UNDOING | RUN_FINAL:
+        return busy[-1] if busy else None
+    return next((phase for phase in rows if phase.state == "ready"), None)
 
 
 def _row(

@@ -170,6 +170,8 @@ def test_after_a_rollback_no_phase_waits_for_its_start() -> None:
     shown = text_of(as_role(scene, Role.DBA).get(url("live", scene.run_id)))
     assert "Nothing had been applied on the target: there was nothing to undo." in shown
     assert "Steps of phase 1" in shown
+    listed = as_role(scene, Role.DBA).get(reverse("admin:migration_runs_run_changelist")).content.decode()
+    assert re.search(r'class="field-phase">–</td>', listed), "the list has a phase in front"
 
 
 @pytest.mark.parametrize("state", ["running", "rolling_back"])
