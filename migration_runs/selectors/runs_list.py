@@ -59,7 +59,7 @@ def _troubles(fronts: list[PhaseRun]) -> dict[int, str]:
 
 
 def _front(run: Run, rows: list[PhaseRun]) -> PhaseRun | None:
-    """The phase that somebody is at, or the one to start next; none of a run that only goes back, or is over."""
+    """The phase that somebody is at, or that starts next: none of a run that goes back, or is over."""
     busy = [phase for phase in rows if phase.state in BUSY]
     if busy or run.state in UNDOING | RUN_FINAL:
         return busy[-1] if busy else None
