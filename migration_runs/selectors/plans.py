@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migration_runs.runbook.base import SqlFile
-from migration_runs.runbook.steps import AssertStep, ConfirmStep, Step
+from migration_runs.runbook.steps import AssertStep, ConfirmStep, CopyStep, Step
 from migration_runs.selectors.phase_views import NO_UNDO, SqlView
 
 
@@ -52,6 +52,8 @@ def undo_of(step: Step) -> str:
         return f"{NO_UNDO}: {step.undo_none}"
     if isinstance(step, ConfirmStep) and step.undo_text:
         return f"a person confirms: {step.undo_text}"
+    if isinstance(step, CopyStep) and step.part == "settle":
+        return f"{NO_UNDO}: the copy's own undo takes its rows"
     if getattr(step, "before_image", None):
         return "automatic: the before-image kept in the ledger is restored"
     return ""

@@ -44,7 +44,7 @@ def progress_of(state: str, phases: Sequence[PhaseView]) -> RollbackProgress | N
         step
         for phase in reversed(phases)
         for step in reversed(phase.steps)
-        if step.state == UNDONE or _at_work(phase, step) or (step.state in TO_UNDO and step.has_undo)
+        if step.has_undo and (step.state in TO_UNDO or _at_work(phase, step))
     )
     return RollbackProgress(steps=tuple(steps))
 

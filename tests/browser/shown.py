@@ -55,7 +55,7 @@ def undo_failed() -> Scene:
     """A run whose rollback stands because an undo failed."""
     scene = panel.rolling_back()
     scene.work(
-        2, Outcome(status="failed", step="holds", error="the target does not answer", next_step="wait")
+        2, Outcome(status="failed", step="files_2", error="the target does not answer", next_step="wait")
     )
     return scene
 

@@ -14,7 +14,7 @@ from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.services import leases, plans, progress, runs, step_up
 from tests.control import HOW, PASSWORD, WINDOW, Scene, control_plan, make_people
-from tests.plans import confirm_step
+from tests.plans import confirm_step, sql_step
 
 ITEM = {"key": "space", "group": "day_before", "text": "Space for the backup", "role": "dba"}
 PAGES = (
@@ -89,8 +89,9 @@ def monitored() -> Scene:
 
 
 def rolling_back() -> Scene:
-    """A run that is being rolled back."""
-    scene = Scene.at_phase(3, own_tables(control_plan()))
+    """A run that is being rolled back; its first two phases have steps that can be undone."""
+    undoable = {n: [sql_step(f"files_{n}", "SELECT 1", undo="SELECT 2")] for n in (1, 2)}
+    scene = Scene.at_phase(3, own_tables(control_plan(undoable)))
     person = scene.people[Role.ONCALL]
     runs.roll_back_run(
         scene.run_id, typed_name=scene.run.name, step_up=step_up.prove(person, password=PASSWORD),

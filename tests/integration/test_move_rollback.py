@@ -396,6 +396,11 @@ def test_previews_say_how_many_rows_and_change_nothing(dxy: World) -> None:
     actions = {(item.phase, item.step): item for item in there.items}
     assert actions[4, "copy"].rows == 980
     assert "each proven equal" in actions[4, "copy"].action
+    app(dxy, "INSERT INTO public.derived (symbol, timeframe, ts, close) "
+        "VALUES ('DXY', '1m', '2026-03-09 09:00:00+00', 5)")  # fmt: skip
+    there = engine_rollback.preview(dxy.job.plan, run_uid=dxy.job.run_uid, target_url=dxy.job.target_url)
+    assert {item.step: item.rows for item in there.items}["copy"] == 981  # the mirrored one as well
+    app(dxy, "DELETE FROM public.derived WHERE ts = '2026-03-09 09:00:00+00'")
     assert there.obstacles == ()
     jobs.apply(dxy.job, 9, "retire")
     later = engine_rollback.preview(dxy.job.plan, run_uid=dxy.job.run_uid, target_url=dxy.job.target_url)

@@ -13,7 +13,8 @@ from migration_runs.models import StepRun
 from migration_runs.phases import Role
 from migration_runs.selectors import rollback
 from migration_runs.selectors.run_page import run_view
-from tests.control import Scene
+from migration_runs.services import runs, step_up
+from tests.control import PASSWORD, Scene, control_plan
 from tests.integration import panel
 from tests.integration.panel import url
 
@@ -87,6 +88,18 @@ def test_the_proof_at_the_end_names_every_step_that_was_undone() -> None:
     for step in back.steps:
         assert f"{step.place} {step.title} undone" in shown.replace("Undone", "undone")
         assert step.summary in shown
+
+
+def test_steps_without_an_undo_are_not_counted_among_those_that_are_undone() -> None:
+    scene = Scene.at_phase(3, panel.own_tables(control_plan()))  # its steps only look
+    runs.roll_back_run(
+        scene.run_id, typed_name=scene.run.name, person=scene.people[Role.ONCALL], how="web",
+        step_up=step_up.prove(scene.people[Role.ONCALL], password=PASSWORD),
+    )  # fmt: skip
+    undo(scene, 2)
+    back = run_view(scene.run_id, person=scene.people[Role.ONCALL]).rollback_progress
+    assert back is not None
+    assert back.steps == ()
 
 
 def test_the_preview_names_steps_as_the_runs_page_does(monkeypatch: pytest.MonkeyPatch) -> None:

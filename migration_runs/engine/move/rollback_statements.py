@@ -107,6 +107,10 @@ class RollbackStatements:
         """Keys of rows of this run that the target still has."""
         return self._compose("rollback_left", limit=sql.Literal(limit))
 
+    def brought(self) -> Query:
+        """A row for each target row in scope that was not there before the run."""
+        return self._compose("rollback_brought")
+
     def restore(self, decision: Literal["keep", "delete"]) -> Query:
         """Give back target rows from before the run: all it changed, or (``keep``) those it removed."""
         taken = {key.target for key in self._shape.key}

@@ -21,7 +21,6 @@ from migration_runs.engine.move import (
     triggers,
     waiting,
 )
-from migration_runs.engine.move.copy_statements import CopyStatements
 from migration_runs.engine.outcome import StepPreview, StepResult, Waiting
 from migration_runs.engine.steps.base import StepContext, StepKind, UndoPreview, record
 from migration_runs.exceptions import EngineError, StepFailed, StopRequested
@@ -97,24 +96,24 @@ class CopyKind(StepKind[CopyStep]):
     def preview_undo(
         self, conn: psycopg.Connection[Any], run_uid: uuid.UUID, details: dict[str, Any]
     ) -> UndoPreview | None:
-        """How many rows the data decision is about."""
+        """How many rows the data decision is about: also those that were mirrored since the copy."""
         if self.step.part == "settle":
             return None
         move = self.plan.runbook.move
-        row = conn.execute(CopyStatements.tally(run_uid)).fetchone()
-        inserted = int(row[2]) if row else 0
+        brought = estimate.brought_rows(conn, move, run_uid)
         locks = "ACCESS EXCLUSIVE on both tables, for the last transaction alone"
         if self.plan.data_decision == "keep":
             return UndoPreview(
                 action="take dual-write off; copied rows stay",
                 locks=locks,
                 seconds=self.step.estimate_s,
-                keeps=(f"about {inserted} copied rows in {move.target}",),
+                keeps=(f"about {brought} rows that {move.target} has had since, copied or mirrored",),
             )
         return UndoPreview(
-            action=f"delete the copied rows from {move.target}, each proven equal in {move.source} first",
+            action=f"delete the rows that were copied or mirrored into {move.target}, "
+            f"each proven equal in {move.source} first",
             locks=f"the deleted rows, a piece at a time; {locks}",
-            rows=inserted,
+            rows=brought,
             seconds=self.step.estimate_s,
             keeps=(f"rows of {move.target} from before the run",),
         )
