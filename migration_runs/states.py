@@ -63,6 +63,9 @@ RUN_ACTIVE = frozenset({
 })  # fmt: skip
 RUN_FINAL = frozenset({RunState.SEALED, RunState.CANCELLED, RunState.ROLLED_BACK})
 
+# Runs of which no phase is started any more, though they have not come to the end of their plan.
+ONLY_BACK = frozenset({RunState.ROLLING_BACK, RunState.ROLLED_BACK, RunState.CANCELLED})
+
 # Phases that a worker should be busy with: what the sweeper looks for.
 PHASE_WORKING = frozenset({PhaseState.RUNNING, PhaseState.PAUSING, PhaseState.UNDOING})
 PHASE_STOPPED = frozenset({PhaseState.PAUSED, PhaseState.FAILED, PhaseState.UNDO_FAILED})

@@ -6,12 +6,27 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import User
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.db.models import ManyToManyField
 from django.http import HttpRequest
 
+from migration_runs.admin.records import ReadOnlyAdmin
+
+
+class LogInForm(AdminAuthenticationForm):
+    """Says the same whatever is wrong: whether an account exists, or may come in, is not told."""
+
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": "That account and password do not go together. Capitals count in both.",
+    }
+
+
+admin.site.login_form = LogInForm
 admin.site.unregister(User)
+admin.site.unregister(Group)
 
 
 @admin.register(User)
@@ -28,3 +43,10 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg] # not generic when it r
         if db_field.name == "groups":
             kwargs["widget"] = forms.CheckboxSelectMultiple
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+@admin.register(Group)
+class RoleAdmin(ReadOnlyAdmin, GroupAdmin):
+    """Roles are installed by migrations, with what each may do: they are looked at here, never made, changed
+    or removed. A role that was gone would take everybody's part in every run with it.
+    """

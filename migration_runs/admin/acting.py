@@ -29,6 +29,7 @@ from migration_runs.services.step_up import StepUp
 HOW = "web"
 ASKS_FIRST = 422  # the form comes back with what is wrong
 REFUSE = "refuse"
+REFUSED = "You refused to sign. Your reason is on the audit trail."
 
 
 def _back(run_id: int) -> HttpResponse:
@@ -66,7 +67,7 @@ def act(request: HttpRequest, run_id: int, verb_name: str) -> HttpResponse:
                 return _back(run_id)
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{verb.title}: {'refused, as you said' if refusing else 'done'}.")
+            messages.success(request, REFUSED if refusing else verb.done)
             return _back(run_id)
     more = _act_context(request, run, verb, phase)
     status = ASKS_FIRST if request.method == "POST" else 200
@@ -161,7 +162,7 @@ def rollback_page(request: HttpRequest, run_id: int) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, "Rolling back: phases are undone one by one, last first.")
+            messages.success(request, menu.MENU["roll_back"].done)
             return _back(run_id)
     preview, problem = None, ""
     try:

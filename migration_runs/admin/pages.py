@@ -57,7 +57,7 @@ def context(request: HttpRequest, run: RunView, **more: Any) -> dict[str, Any]:
         **admin.site.each_context(request),
         "run": run,
         "signed": given,
-        "unsigned": len(run.sign_offs) - given,
+        "unsigned": sum(row.state not in {"given", "not_asked"} for row in run.sign_offs),
         "state_template": f"migration_runs/state/run_{run.state}.html"
         if in_front
         else f"migration_runs/state/phase_{run.current.state}.html",

@@ -53,6 +53,7 @@ class SampleRun:
     log: tuple[LogLineView, ...]
     rollback: RollbackReadiness | None = None
     rollback_progress: RollbackProgress | None = None
+    only_back: bool = False
 
 
 # None that acts at once: a button of this page leads to a page that asks.

@@ -10,6 +10,7 @@ from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors.gate_views import SignOffView
 from migration_runs.services.offer import Action
+from migration_runs.states import ONLY_BACK
 
 
 def required(plan: Plan) -> list[tuple[str, str, Role]]:
@@ -35,7 +36,7 @@ def sign_off_matrix(
     for gate, label, role in required(plan):
         row = given.get((gate, str(role)))
         offer = offers.get((gate, role))
-        state = _state(row, gate, open_gates)
+        state = _state(row, gate, open_gates, over=run.state in ONLY_BACK)
         shown = row if state in {"given", "void", "refused"} else None
         views.append(
             SignOffView(
@@ -63,8 +64,10 @@ def _open_gates(run: Run) -> set[str]:
     return gates
 
 
-def _state(row: SignOff | None, gate: str, open_gates: set[str]) -> str:
+def _state(row: SignOff | None, gate: str, open_gates: set[str], *, over: bool) -> str:
     if row is None:
+        if over:
+            return "not_asked"
         if gate in open_gates:
             return "next"
         return "locked" if gate in {"start:9", "phase:9"} else "to_come"

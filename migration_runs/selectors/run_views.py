@@ -15,6 +15,7 @@ from migration_runs.selectors.verification_views import VerificationView
 from migration_runs.selectors.window_views import WindowView
 from migration_runs.services.adjusting import Setting
 from migration_runs.services.offer import Action
+from migration_runs.states import ONLY_BACK
 
 CHOICES = ("retry", "resume", "retry_rollback", "roll_back")
 """Verbs that bring a run on, or back, that stands still."""
@@ -119,6 +120,11 @@ class RunView:
     def verify(self) -> Action | None:
         """Asking for a comparison of source and target, where there can be one."""
         return self.action("verify")
+
+    @property
+    def only_back(self) -> bool:
+        """Whether no phase of it is started any more: it goes back, or has ended before its end."""
+        return self.state in ONLY_BACK
 
     @property
     def steps_applied(self) -> int:

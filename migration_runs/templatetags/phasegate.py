@@ -74,15 +74,14 @@ def word(state: str) -> str:
 
 @register.filter
 def shown_state(phase: PhaseView, run: RunView) -> str:
-    """The phase's state; one that will not be started any more reads as pending, one that nobody is at
+    """The phase's state; one that will not be started any more reads as not run, one that nobody is at
     though somebody should be as lost or without a worker: nothing turns then.
     """
     if phase.worker_lost_s is not None:
         return "worker_lost"
     if phase.fleet:
         return "no_worker"
-    backwards = run.state in {"rolling_back", "rolled_back"}
-    return "pending" if backwards and phase.state == "ready" else phase.state
+    return "never" if run.only_back and phase.state in {"ready", "pending"} else phase.state
 
 
 @register.simple_tag

@@ -40,6 +40,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "refused": ("is-bad", "bad", "refused"),
     "next": ("is-run", "clock", "next"),
     "to_come": ("is-idle", "idle", "to come"),
+    "not_asked": ("is-idle", "x", "not asked"),
     "verify_none": ("is-idle", "idle", "Not yet"),
     "verify_clean": ("is-ok", "ok", "Equal"),
     "verify_differs": ("is-bad", "bad", "Not equal"),

@@ -77,7 +77,7 @@ class Crew:
         press(page, page.get_by_role("button", name="Make the draft"))
         self.run_path = urlsplit(page.url).path
         press(page, page.get_by_role("button", name="Submit for approval"))
-        self.said(Role.DBA, "Submit for approval: done.")
+        self.said(Role.DBA, "Submitted: the approvers are asked.")
 
     def approve(self) -> None:
         """The approver reads the plan and signs it; whoever is asked ticks the lists before the start."""
@@ -86,7 +86,7 @@ class Crew:
         page.get_by_label("I have read the steps without an undo and the data decision").check()
         page.get_by_label("Your password").fill(PASSWORD)
         press(page, page.get_by_role("button", name=re.compile("^Sign plan")))
-        self.said(Role.APPROVER, "Sign: done.")
+        self.said(Role.APPROVER, "Signed.")
         for role in (Role.APPROVER, Role.ENGINEER, Role.DEVOPS, Role.DBA, Role.ONCALL):
             page = self.on_run(role)
             press(page, page.get_by_role("link", name="Readiness", exact=True))
@@ -116,7 +116,7 @@ class Crew:
         if page.get_by_label("Your password").count():
             page.get_by_label("Your password").fill(PASSWORD)
             press(page, page.get_by_role("button", name="Start", exact=True))
-        self.said(role, "Start the phase: done.")
+        self.said(role, "Started: a worker begins with the first step.")
 
     def sign(self, role: Role, name: str) -> None:
         """Read, comment, give the password, sign."""
@@ -125,7 +125,7 @@ class Crew:
         page.get_by_label("Comment").fill("Read what the steps found.")
         page.get_by_label("Your password").fill(PASSWORD)
         press(page, page.get_by_role("button", name="Sign", exact=True))
-        self.said(role, "Sign: done.")
+        self.said(role, "Signed.")
 
     def roll_back(self) -> None:
         """The on-call person reads what would be undone, types the run's name, and rolls back."""
@@ -172,7 +172,7 @@ class Crew:
             self.holds += 1
             press(page, resume.first)
             press(page, page.get_by_role("button", name="Resume", exact=True))
-            self.said(Role.ONCALL, "Resume: done.")
+            self.said(Role.ONCALL, "Resumed.")
 
     def said(self, role: Role, words: str) -> None:
         """The panel's answer to what the person did."""

@@ -60,7 +60,7 @@ def test_a_phase_is_signed_with_the_keyboard_alone_from_the_log_in_on(page: Page
     page.keyboard.type(PASSWORD)
     with page.expect_navigation():
         page.keyboard.press("Enter")
-    assert "Sign: done." in page.inner_text(".messagelist")
+    assert "Signed." in page.inner_text(".messagelist")
     assert scene.phase(2).state == "done"
     given = SignOff.objects.get(run=scene.run, gate="phase:2")
     assert (given.person.username, given.comment) == (NAMES[Role.DBA], COMMENT)
@@ -75,7 +75,7 @@ def test_a_double_click_acts_once(page: Page, panel_url: str) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name="Sign", exact=True).dblclick(delay=20)
     page.wait_for_url(f"**{url('change', scene.run_id)}")
-    assert page.locator(".messagelist li").all_inner_texts() == ["Sign: done."]
+    assert page.locator(".messagelist li").all_inner_texts() == ["Signed."]
     assert SignOff.objects.filter(run=scene.run, gate="phase:2").count() == 1
     assert not AuditEvent.objects.filter(run=scene.run, action__startswith="refused.").exists()
 

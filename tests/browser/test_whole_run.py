@@ -90,7 +90,7 @@ def test_six_people_click_a_run_through_nine_phases_and_seal_it(
     page = crew.on_run(Role.APPROVER)
     page.reload()  # the retention is over now
     press(page, page.get_by_role("button", name="Seal"))
-    crew.said(Role.APPROVER, "Seal the run: done.")
+    crew.said(Role.APPROVER, "Sealed: the ledger on the target is given up.")
     assert page.get_by_role("heading", name="Sealed", exact=True).count()
     assert not page.get_by_role("link", name=re.compile("Roll back")).count()
     clicked = AuditEvent.objects.filter(action__in=("run.start", "phase.start", "signoff.give"))

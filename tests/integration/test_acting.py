@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from controlpanel.embedded_databases import ControlUrls
@@ -113,6 +113,39 @@ def test_a_crafted_gate_or_role_is_refused_politely(query: str, reason: str) -> 
     answer = as_role(scene, Role.DBA).post(url("act", scene.run_id, "sign") + query, given)
     assert answer.status_code == 422
     assert reason in text_of(answer)
+
+
+def test_roles_are_neither_made_changed_nor_deleted_in_the_admin() -> None:
+    scene = panel.draft()
+    root = client_of(make_person("root", superuser=True))
+    role = Group.objects.get(name="oncall")
+    base = "/admin/auth/group/"
+    before = control_digest()
+    assert root.get(base).status_code == 200
+    assert "delete_selected" not in root.get(base).content.decode()
+    crafted = {"action": "delete_selected", "_selected_action": str(role.pk), "post": "yes", "name": "king"}
+    root.post(base, crafted)
+    for path in ("add/", f"{role.pk}/change/", f"{role.pk}/delete/"):
+        assert root.post(f"{base}{path}", crafted).status_code == 403, path
+    assert control_digest() == before
+    assert scene.people[Role.ONCALL].groups.get() == role
+
+
+def test_each_verb_says_what_was_done() -> None:
+    assert len({verb.done for verb in menu.MENU.values()}) == len(menu.MENU)
+    scene = panel.started(2)
+    client = as_role(scene, Role.ONCALL)
+    page = client.post(url("act", scene.run_id, "hold"), {"comment": "lag"}, follow=True)
+    assert menu.MENU["hold"].done in text_of(page)
+
+
+def test_who_may_not_roll_back_is_led_to_the_preview_alone() -> None:
+    scene = panel.started(2)
+    may = as_role(scene, Role.ONCALL).get(url("plan", scene.run_id)).content.decode()
+    assert "Roll back…" in may
+    may_not = as_role(scene, Role.AUDITOR).get(url("plan", scene.run_id)).content.decode()
+    assert "Roll back…" not in may_not
+    assert "Rollback preview" in may_not
 
 
 def test_a_double_click_starts_once_and_the_second_is_told_so() -> None:

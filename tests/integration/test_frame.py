@@ -76,7 +76,7 @@ def test_logging_in_says_what_is_wrong_and_comes_back_to_where_one_wanted_to_go(
     client = Client()
     address = f"/admin/login/?next={RUNS}"
     wrong = client.post(address, {"username": "dora", "password": "wrong", "next": RUNS})
-    assert "correct username and password" in text_of(wrong)
+    assert "do not go together" in text_of(wrong)
     assert 'role="alert"' in wrong.content.decode()
     right = client.post(address, {"username": "dora", "password": PASSWORD, "next": RUNS})
     assert right.headers["Location"] == RUNS

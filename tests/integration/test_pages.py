@@ -171,6 +171,11 @@ def test_after_a_rollback_no_phase_waits_for_its_start() -> None:
     shown = text_of(as_role(scene, Role.DBA).get(url("live", scene.run_id)))
     assert "Nothing had been applied on the target: there was nothing to undo." in shown
     assert "Steps of phase 1" in shown
+    assert re.search(r"3 not run create_.?function", shown)
+    assert "9 Locked" not in shown
+    page = text_of(as_role(scene, Role.DBA).get(url("change", scene.run_id)))
+    assert "3 given, 0 to come" in page
+    assert "not asked" in page
     listed = as_role(scene, Role.DBA).get(reverse("admin:migration_runs_run_changelist")).content.decode()
     assert re.search(rf'class="field-phase">{phasegate.NOTHING}</td>', listed), "there is a phase in front"
 
