@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -199,6 +199,29 @@ def jsonable(value: Any) -> Any:
 
 
 def shorten(row: Mapping[str, Any], limit: int = 400) -> str:
-    """A row for people: ``column=value`` pairs, cut at ``limit`` characters."""
-    text = ", ".join(f"{name}={jsonable(value)}" for name, value in row.items())
-    return text if len(text) <= limit else f"{text[:limit]}…"
+    """A row for people: ``column=value`` pairs, those of an object with the object's name before them.
+
+    At most ``limit`` characters: whole pairs as far as there is room, then how many more there are.
+    """
+    pairs = [f"{name}={value}" for name, value in _pairs(row)]
+    shown: list[str] = []
+    for pair in pairs:
+        if sum(len(one) + 2 for one in shown) + len(pair) > limit:
+            break
+        shown.append(pair)
+    if not shown and pairs:
+        return f"{pairs[0][:limit]}…"
+    left = len(pairs) - len(shown)
+    return ", ".join(shown) + (f" and {left} more" if left else "")
+
+
+def _pairs(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _pairs(value, f"{within}{name}.")
+        elif isinstance(value, bool):
+            yield f"{within}{name}", "yes" if value else "no"
+        elif isinstance(value, list | tuple):
+            yield f"{within}{name}", " ".join(str(jsonable(one)) for one in value) or "none"
+        else:
+            yield f"{within}{name}", "nothing" if value is None else str(jsonable(value))

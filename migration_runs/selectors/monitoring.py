@@ -48,7 +48,8 @@ def _window(
         for n, checks in sorted(rounds.items())
     )
     counts = dict.fromkeys(COUNTED, 0)
-    for round_view in views:
+    own = [view for view in views if not view.on_hold]
+    for round_view in own:
         for view in round_view.checks:
             if view.shown in counts:
                 counts[view.shown] += 1
@@ -62,7 +63,7 @@ def _window(
         whole=row.ended_at is not None and row.end_reason == WHOLE,
         rounds=views,
         counts=counts,
-        open_checks=sum(any(view.market_open for view in round_view.checks) for round_view in views),
+        open_checks=sum(any(view.market_open for view in round_view.checks) for round_view in own),
         open_needed=window.min_open_checks,
         next_due=next((view.due_at for view in views if view.verdict in {"due", "due_now"}), None),
         now=now,

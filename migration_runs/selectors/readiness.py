@@ -20,7 +20,7 @@ GROUPS = (
     ("approvers", "Approvers", "before the plan is signed", False),
     ("day_before", "Day before", "complete before phase 1 may start", True),
     ("day_of", "Day of", "while the run goes through its phases", False),
-    ("after", "After", "before the run counts as finished business", False),
+    ("after", "After", "once the run is completed or rolled back", False),
 )
 
 

@@ -64,7 +64,7 @@ SAID = {
     "phase.fail_undo": "could not undo {object}",
     "sign_off.approve": "signed {object}",
     "sign_off.refuse": "refused to sign {object}",
-    "sign_off.void": "found a signature void: {object}",
+    "sign_off.void": "made a signature void: {object}",
     "step.confirm": "confirmed {object}",
     "step.confirm_undo": "confirmed the way back of {object}",
     "readiness.tick": "ticked {object}",
@@ -72,7 +72,7 @@ SAID = {
     "check.fail": "found a check failed: {object}",
     "readiness.untick": "took back the tick of {object}",
     "handover.note": "left a note for the next shift of {object}",
-    "handover.give": "handed over the watch of {object}",
+    "handover.give": "offered the watch of {object}",
     "handover.take": "took over the watch of {object}",
     "handover.withdraw": "withdrew the handover of {object}",
     "check.missed": "found a check missed: {object}",
@@ -90,6 +90,14 @@ SAID = {
 REASONS = ("comment", "reason", "error", "evidence", "lesson")
 
 
+KEYED = {
+    "step.confirm": "title",
+    "step.confirm_undo": "title",
+    "readiness.tick": "text",
+    "readiness.untick": "text",
+}
+"""Actions on something that has a key in ``object`` and words in the detail: under which name."""
+
 GATE = re.compile(r"^(?:(plan)|(start|phase):([1-9]))(?= of )")
 
 
@@ -100,6 +108,12 @@ def _said_gate(found: re.Match[str]) -> str:
     return f"the start of phase {number}" if kind == "start" else f"phase {number}"
 
 
+def _named(row: AuditEvent) -> str:
+    """What it was done to, with the words of a step or an item in place of its key."""
+    words = row.detail.get(KEYED.get(row.action, ""))
+    return f"“{words}”, {row.object}" if words else row.object
+
+
 def sentence(row: AuditEvent) -> str:
     """Who did what to which, in one line, with the reason, comment or evidence in quotes."""
     if row.action == "refused.step_up":
@@ -108,6 +122,6 @@ def sentence(row: AuditEvent) -> str:
         done = f"was refused: {row.action.removeprefix('refused.').replace('_', ' ')} of {row.object}"
     else:
         words = SAID.get(row.action) or f"{row.action.replace('_', ' ').replace('.', ' ')} {{object}}"
-        done = words.format(object=GATE.sub(_said_gate, row.object))
+        done = words.format(object=GATE.sub(_said_gate, _named(row)))
     said = next((str(row.detail[name]) for name in REASONS if row.detail.get(name)), "")
     return f"{row.actor} {done}" + (f": “{said}”" if said else "")

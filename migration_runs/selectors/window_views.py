@@ -131,6 +131,11 @@ class WindowView:
         return tuple(view for view in self.rounds if not view.on_hold)
 
     @property
+    def all_rounds(self) -> int:
+        """How many rounds a whole window has."""
+        return round(self.hours * HOUR_MINUTES / self.interval_minutes)
+
+    @property
     def shown_rounds(self) -> tuple[RoundView, ...]:
         """Rounds that have a tile: of a window that is over, only those that were looked at."""
         return tuple(view for view in self.rounds if view.verdict != "never")
@@ -143,8 +148,8 @@ class WindowView:
 
     @property
     def warned(self) -> tuple[RoundView, ...]:
-        """Rounds in which a check warned and nothing worse happened."""
-        return tuple(view for view in self.own_rounds if view.verdict == "warn")
+        """Rounds in which a check warned, whatever else happened."""
+        return tuple(view for view in self.own_rounds if any(one.shown == "warn" for one in view.checks))
 
     @property
     def last(self) -> RoundView | None:

@@ -21,6 +21,7 @@ from migration_runs.states import PhaseState, RunState
 MONITORING = 8
 WATCHED = frozenset({PhaseState.RUNNING, PhaseState.PAUSING, PhaseState.PAUSED})
 """States of phase 8 in which checks are made: during a pause or a hold they go on."""
+HOUR_MINUTES = 60
 WATCHED_RUNS = frozenset({RunState.IN_PROGRESS, RunState.ON_HOLD})
 OPEN = (DueCheck.State.PENDING, DueCheck.State.RUNNING)
 
@@ -214,11 +215,12 @@ def _break(at: Situation, rows: list[DueCheck], *, actor: Actor, what: str) -> N
 
     A phase that failed while the check was made is held by nobody, but its retry needs a fresh window.
     """
+    word = "hour" if at.plan.runbook.window.interval_minutes == HOUR_MINUTES else "round"
     audit.append(
         actor=actor,
         run=at.run,
         action="check.missed" if rows[0].state == DueCheck.State.MISSED else "check.fail",
-        object=f"round {rows[0].round} of {at.run.name}",
+        object=f"{word} {rows[0].round} of {at.run.name}",
         detail={"checks": sorted({row.check_key for row in rows}), "reason": what},
     )
     if at.window is not None and at.window.pk == rows[0].window_id:

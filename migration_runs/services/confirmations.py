@@ -63,7 +63,7 @@ def confirm(run_id: int, *, phase: int, step: str, evidence: str, person: User, 
         run=at.run,
         action="step.confirm_undo" if undo else "step.confirm",
         object=f"{step} of phase {phase} of {at.run.name}",
-        detail={"phase": phase, "step": step, "evidence": given},
+        detail={"phase": phase, "step": step, "title": declared.title, "evidence": given},
     )
     waking.wake(row)
     return confirmation

@@ -154,7 +154,10 @@ def _cleanup_unlocked(at: Situation, phase: PhaseRun, *, approvers: tuple[Role, 
 def completed(at: Situation, *, actor: Actor) -> None:
     """The last phase was signed."""
     until = (
-        f"It can be rolled back until {at.run.seal_after:%Y-%m-%d %H:%M} UTC." if at.run.seal_after else ""
+        "It can be rolled back until an approver seals it, which may be done from "
+        f"{at.run.seal_after:%Y-%m-%d %H:%M} UTC on."
+        if at.run.seal_after
+        else ""
     )
     event = Event(
         Kind.COMPLETED, "completed", f"Completed: {at.run.name}", "All nine phases are done and signed.",

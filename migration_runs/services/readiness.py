@@ -22,6 +22,11 @@ from migration_runs.states import RUN_FINAL, PhaseState, RunState, StepState
 APPROVED = frozenset({
     RunState.APPROVED, RunState.IN_PROGRESS, RunState.ON_HOLD, RunState.COMPLETED, RunState.SEALED,
 })  # fmt: skip
+AFTER = "after"
+ENDED = frozenset({RunState.COMPLETED, RunState.SEALED, RunState.ROLLED_BACK})
+BEEN_DONE = frozenset({StepState.DONE, StepState.UNDOING, StepState.UNDONE})
+"""What a rollback takes back has been done all the same."""
+
 FINISHED = frozenset({PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE})
 
 
@@ -52,14 +57,14 @@ class Fact:
 
 def _approved(at: Situation) -> Fact:
     given = [s.at for s in at.sign_offs if s.approved and s.gate == gates.PLAN]
-    so = at.run.state in APPROVED
+    so = at.run.state in APPROVED or (bool(given) and at.run.started_at is not None)
     return Fact(so, "the signatures on the plan", max(given, default=None) if so else None)
 
 
 def _steps_done(phase: int, kind: str, words: str) -> Callable[[Situation], Fact]:
     def ask(at: Situation) -> Fact:
         steps = [s for s in at.steps if s.phase.number == phase and s.kind == kind]
-        so = bool(steps) and all(s.state == StepState.DONE for s in steps)
+        so = bool(steps) and all(s.state in BEEN_DONE for s in steps)
         ended = [s.finished_at for s in steps if s.finished_at] if so else []
         return Fact(so, f"{words} of phase {phase}", max(ended, default=None))
 
@@ -148,7 +153,12 @@ def _of_a_person(at: Situation, actor: Actor, *, item: str, what: str) -> Readin
     if found.automatic:
         raise Refused(f"'{item}' is ticked by the panel itself, once it is so.", rule="readiness")
     actor.require((found.role,), f"{what} '{item}'")
-    if at.run.state in RUN_FINAL:
+    if found.group == AFTER and at.run.state not in ENDED:
+        raise IllegalMove(
+            f"'{item}' is for afterwards: it is ticked once {at.run.name} is completed or rolled back.",
+            rule="state",
+        )
+    if found.group != AFTER and at.run.state in RUN_FINAL:
         raise IllegalMove(f"{at.run.name} is over: nothing is ticked any more.", rule="state")
     return found
 
@@ -182,6 +192,7 @@ def untick(run_id: int, *, item: str, reason: str, person: User, how: str) -> Re
     at = situation.lock(run_id)
     actor = people.actor_of(person, how=how)
     row = may_untick(at, actor, item=item)
+    text = next(known.text for known in at.plan.runbook.readiness if known.key == item)
     if not reason.strip():
         raise Refused("Say why the tick is taken back.", rule="comment")
     row.void_at = timezone.now()
@@ -193,6 +204,6 @@ def untick(run_id: int, *, item: str, reason: str, person: User, how: str) -> Re
         run=at.run,
         action="readiness.untick",
         object=f"{item} of {at.run.name}",
-        detail={"ticked_by": row.person.get_username(), "reason": row.void_reason},
+        detail={"text": text, "ticked_by": row.person.get_username(), "reason": row.void_reason},
     )
     return row

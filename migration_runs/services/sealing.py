@@ -26,9 +26,12 @@ def may_seal(at: Situation, actor: Actor) -> None:
             f"{at.run.name} is {gates.words(at.run.state)}: only a completed run is sealed.", rule="state"
         )
     if at.run.seal_after is None or timezone.now() < at.run.seal_after:
-        when = f"{at.run.seal_after:%Y-%m-%d %H:%M:%S} UTC" if at.run.seal_after else "its retention"
+        when = (
+            f"{at.run.seal_after:%Y-%m-%d %H:%M:%S} UTC" if at.run.seal_after else "the end of its retention"
+        )
         raise Refused(
-            f"{at.run.name} can be rolled back until {when}; it is sealed after that.", rule="retention"
+            f"{at.run.name} may be sealed from {when} on; until it is sealed it can be rolled back.",
+            rule="retention",
         )
 
 

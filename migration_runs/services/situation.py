@@ -75,6 +75,12 @@ class Situation:
         return {Role(row.role): row.person_id for row in self.run.assignments.all()}
 
     @cached_property
+    def watcher(self) -> User | None:
+        """Who took the watch last, by reading the handover card; None while nobody has."""
+        card = self.run.handovers.exclude(taken_at=None).select_related("taker").order_by("-number").first()
+        return card.taker if card is not None else None
+
+    @cached_property
     def ticks(self) -> dict[str, ReadinessTick]:
         """Ticks of the readiness checklist that count, by item."""
         return {tick.item: tick for tick in self.run.ticks.filter(void_at=None)}

@@ -116,6 +116,9 @@ def _receivers(at: Situation, event: Event, *, actor: Actor) -> list[Receiver]:
     knowing = [(role.value, person) for role in event.informed for person in _people(at, role)]
     if event.author == "" and author.is_active:
         knowing.append(("author", author))
+    watcher = at.watcher
+    if watcher is not None and watcher.is_active and Role.ONCALL in {*event.asked, *event.informed}:
+        knowing.append(("on watch", watcher))
     for name, person in knowing:
         if actor.user is not None and person.pk == actor.user.pk and person.pk not in found:
             continue

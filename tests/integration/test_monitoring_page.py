@@ -138,7 +138,12 @@ def test_a_failed_check_says_what_failed_what_to_do_and_that_checks_go_on() -> N
     windows.an_hour(scene)
     found = tiles(page_of(scene))
     assert found[2:5] == [("3", "fail"), ("hold", "pass"), ("hold", "to")]
-    assert "Window 1: 3 of 3 hours" in said(scene)
+    shown = said(scene)
+    assert "Window 1: 3 of 24 hours" in shown
+    assert "1 failed, 0 missed" in shown
+    assert windows.an_hour(scene, fresh=840) == "fail"  # during the hold: not the window's any more
+    assert "1 failed, 0 missed" in said(scene)
+    assert "3 of 12 needed" in said(scene)
     assert "during the hold" in said(scene, "?window=1&hour=4")
 
 

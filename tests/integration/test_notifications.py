@@ -276,6 +276,19 @@ def test_checks_that_go_on_failing_during_the_hold_are_told_once_to_oncall() -> 
     assert news() == set()
 
 
+def test_who_took_the_watch_without_the_role_is_told_what_oncall_is_told() -> None:
+    scene = in_window()
+    emil = scene.people[Role.ENGINEER]
+    card = handover.hand_over(scene.run_id, to=emil, person=scene.people[Role.ONCALL], how=HOW)
+    news = News()
+    fail_a_check(scene)
+    assert ("check", "emil", False) not in news()  # it is offered, not taken
+    handover.take_over(scene.run_id, number=card.number, person=emil, how=HOW)
+    news = News()
+    fail_a_check(scene)
+    assert news() == {("check", "olga", True), ("check", "emil", False)}
+
+
 def test_a_check_that_fails_during_a_persons_hold_is_told_as_a_hold_by_a_check() -> None:
     scene = in_window()
     runs.hold_run(scene.run_id, reason="lag", person=scene.people[Role.ONCALL], how=HOW)

@@ -7,13 +7,13 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
 
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused
-from migration_runs.models import AuditEvent, ReadinessTick
+from migration_runs.models import AuditEvent, ReadinessTick, StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors.readiness import groups_of, readiness_of
 from migration_runs.selectors.readiness_views import ReadinessView
-from migration_runs.services import readiness, verification
-from tests.control import CLEAN, HOW, Scene, control_plan
+from migration_runs.services import readiness, runs, step_up, verification
+from tests.control import CLEAN, HOW, PASSWORD, Scene, control_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +72,48 @@ def test_automatic_item_is_nobodys_to_tick_and_follows_its_fact() -> None:
     assert known(at, plan) == {"approved": True, "verified": True}
 
 
+def roll_back(at: Scene) -> None:
+    olga = at.people[Role.ONCALL]
+    runs.roll_back_run(
+        at.run_id,
+        typed_name=at.run.name,
+        step_up=step_up.prove(olga, password=PASSWORD),
+        person=olga,
+        how=HOW,
+    )
+    at.work(1)
+    assert at.run.state == "rolled_back"
+
+
+def test_what_is_for_afterwards_is_ticked_when_the_run_is_completed_or_rolled_back() -> None:
+    late = {"key": "lessons", "group": "after", "text": "Lessons are written", "role": "dba"}
+    at = Scene.at_phase(2, control_plan(readiness=[late]))
+    dora = at.people[Role.DBA]
+    with pytest.raises(IllegalMove, match="completed or rolled back"):
+        readiness.tick(at.run_id, item="lessons", person=dora, how=HOW)
+    assert not next(view for view in _views(at, dora) if view.key == "lessons").may_tick
+    roll_back(at)
+    readiness.tick(at.run_id, item="lessons", person=dora, how=HOW)
+    assert AuditEvent.objects.get(run_id=at.run_id, action="readiness.tick").detail["text"] == late["text"]
+
+
+def test_what_was_so_before_a_rollback_stays_ticked() -> None:
+    backup = {
+        "key": "backup",
+        "group": "day_of",
+        "text": "Backup",
+        "role": "dba",
+        "automatic": "backup_done",
+    }
+    at = Scene.at_phase(2, control_plan(readiness=[ITEMS[1], backup]))
+    plan = control_plan(readiness=[ITEMS[1], backup])
+    StepRun.objects.filter(phase=at.phase(1)).update(kind="backup", state="done")
+    assert known(at, plan) == {"approved": True, "backup_done": True}
+    StepRun.objects.filter(phase=at.phase(1)).update(state="undone")
+    roll_back(at)
+    assert known(at, plan) == {"approved": True, "backup_done": True}
+
+
 def test_unknown_item_is_refused_naming_those_that_are() -> None:
     at = scene()
     with pytest.raises(Refused, match="oncall_told, dashboards"):
@@ -98,7 +140,7 @@ def test_a_tick_is_taken_back_with_a_reason_by_its_role_and_the_item_is_open_aga
         ("olga", "olga", "the slot moved")
     ]
     event = AuditEvent.objects.get(run_id=at.run_id, action="readiness.untick")
-    assert event.detail == {"ticked_by": "olga", "reason": "the slot moved"}
+    assert event.detail == {"text": "On-call knows the slot", "ticked_by": "olga", "reason": "the slot moved"}
     at.start(1)
 
 

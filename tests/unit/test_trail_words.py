@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from migration_runs.engine import script
 from migration_runs.models import AuditEvent
 from migration_runs.selectors import trail
 from migration_runs.states import PHASE_TRANSITIONS, RUN_TRANSITIONS
@@ -92,3 +93,28 @@ def test_an_action_that_is_not_known_is_readable() -> None:
 def test_braces_in_what_people_typed_are_text() -> None:
     assert trail.sentence(event("run.start", object="{object} {0}")) == "dora started {object} {0}"
     assert "{0}" in trail.sentence(event("moon.turn", object="x", detail={"reason": "{0}"}))
+
+
+def test_steps_and_items_are_called_by_their_words() -> None:
+    def said(action: str, name: str, **detail: str) -> str:
+        row = AuditEvent(actor="olga", action=action, object=name, detail=detail, at=datetime.now(UTC))
+        return trail.sentence(row)
+
+    confirmed = said("step.confirm", "deployed of phase 7 of dxy_1m-1", title="Deploy the new code")
+    assert confirmed == "olga confirmed “Deploy the new code”, deployed of phase 7 of dxy_1m-1"
+    assert said("readiness.tick", "disk_free of dxy_1m-1", text="There is room").startswith(
+        "olga ticked “There"
+    )
+    assert said("handover.give", "dxy_1m-1 to emil") == "olga offered the watch of dxy_1m-1 to emil"
+
+
+def test_a_row_is_told_without_brackets_and_whole_pairs_alone() -> None:
+    row = {
+        "ok": True,
+        "bars": 72,
+        "verdict": {"to": datetime(2026, 3, 2, tzinfo=UTC), "in": [1, 2]},
+        "none": None,
+    }
+    told = script.shorten(row)
+    assert told == "ok=yes, bars=72, verdict.to=2026-03-02T00:00:00+00:00, verdict.in=1 2, none=nothing"
+    assert script.shorten(row, 20) == "ok=yes, bars=72 and 3 more"
