@@ -9,5 +9,6 @@ from bars import pages
 
 urlpatterns = [
     path("series/", admin.site.admin_view(pages.series_page), name="bars_series"),
+    path("series/", admin.site.admin_view(pages.series_page), name="bars_front"),
     path("chart/", admin.site.admin_view(pages.chart_page), name="bars_chart"),
 ]

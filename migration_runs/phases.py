@@ -42,6 +42,10 @@ class Phase:
         return self.key.replace("_", " ")
 
 
+MONITORING, CLEANUP = 8, 9
+"""The phases whose numbers rules ask for."""
+
+
 def _minutes(value: float) -> timedelta:
     return timedelta(minutes=value)
 

@@ -178,6 +178,12 @@ def _wait_for_web(processes: Processes, port: int) -> None:
     raise DemoFailedError(f"the panel does not answer on port {port}:\n{processes.tail('web')}")
 
 
+def _mail(data_dir: Path) -> str:
+    """Where messages go: into a directory of the demo, or where EMAIL_URL of the environment says."""
+    own = settings.EMAIL_BACKEND.endswith("filebased.EmailBackend")
+    return str(data_dir / MAIL_DIR) if own else f"sent by {settings.EMAIL_HOST}, as EMAIL_URL says"
+
+
 def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], None]) -> None:
     minutes = pace.window.total_seconds() / 60
     say("")
@@ -189,7 +195,7 @@ def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], N
     say(f"The market runs at {pace.speed:g} times real time: the 24 h window takes {minutes:g} min.")
     say("Deploy the bars' code in another terminal: .venv/bin/python manage.py bars deploy migrated")
     data_dir = embedded.default_data_dir()
-    say(f"Logs: {data_dir / 'logs'}   Backups: {settings.BACKUP_DIR}   E-mail: {data_dir / MAIL_DIR}")
+    say(f"Logs: {data_dir / 'logs'}   Backups: {settings.BACKUP_DIR}   E-mail: {_mail(data_dir)}")
     say("Ctrl-C stops everything; `make demo` goes on where it was; `make clean` forgets.")
 
 

@@ -29,10 +29,16 @@ def build(subject: Subject) -> Document:
             "Planned and actual",
             (_times(subject),),
             key="times",
-            note="slots are the day's timeline, with hand-over",
+            note=_pace(subject),
         ),
     ]
     return Document(KEY, f"{TITLE}: {subject.run.name}", ABOUT, tuple(sections), subject.header)
+
+
+def _pace(subject: Subject) -> str:
+    speed = subject.plan.clock_speed
+    note = "slots are the day's timeline, with hand-over"
+    return f"{note}; the market's clock goes {speed:,.0f} times real time" if speed > 1 else note
 
 
 def _comparisons(subject: Subject) -> Table:

@@ -14,6 +14,7 @@ from migration_runs.documents.blocks import (
     rows,
 )
 from migration_runs.documents.subject import Subject, bound, clock, lasts, moment
+from migration_runs.engine.bounds import floored
 from migration_runs.phases import by_number
 from migration_runs.runbook import sqlfile
 from migration_runs.runbook.monitoring import Check, Window
@@ -56,11 +57,13 @@ def _phases(subject: Subject) -> Table:
 
 def _phase(subject: Subject, phase: PhaseView) -> tuple[str | Cell, ...]:
     starts = by_number(phase.number).start_sign_off
-    owners = " + ".join([str(phase.owner_role), *(str(role) for role in starts)])
+    named = {str(role): person for role, person in subject.run.assignments.items()}
+    second = [f"{role} {named.get(str(role), '')}".strip() for role in starts]
+    owners = " + ".join([f"{phase.owner_role} {phase.owner}".strip(), *second])
     return (
         Cell(boxes=1),
         f"{phase.number} {phase.title}",
-        f"{owners} {phase.owner}".strip(),
+        owners,
         clock(phase.planned_start),
         lasts(phase.planned),
         phase.purpose,
@@ -126,10 +129,10 @@ def _named(subject: Subject) -> Paragraph:
     """The run's people in one piece: the card has no room for a line each."""
     emails = dict(subject.emails)
     named = (
-        " ".join(filter(None, (role, person, emails.get(person))))
+        f"{role}: {', '.join(filter(None, (person, emails.get(person))))}"
         for role, person in subject.run.assignments.items()
     )
-    return Paragraph(f"{', '.join(named)}.")
+    return Paragraph(f"{' · '.join(named)}.")
 
 
 def _from(subject: Subject) -> str:
@@ -140,12 +143,14 @@ def _from(subject: Subject) -> str:
 def _checks(subject: Subject) -> tuple[Block, ...]:
     runbook = subject.plan.runbook
     hours = int(runbook.window.hours * 60 / runbook.window.interval_minutes)
-    lines = [_check(check, hours) for check in runbook.checks if check.in_window]
+    speed = subject.plan.clock_speed
+    lines = [_check(check, hours, speed) for check in runbook.checks if check.in_window]
     closed = _sessions(runbook.window)
     return (
         Table(
             ("Check", "pass", "warn", "fail", f"1 to {hours}, by hand while the panel is down"), rows(*lines)
         ),
+        Paragraph("Their queries: Runbook, section Checks by hand.", strong="By hand:"),
         Paragraph(
             "A check without a result in time counts as missed, and missed as failed. A failed check holds "
             f"the run; resuming starts a fresh window of {runbook.window.hours:g} h. {closed}".strip()
@@ -153,10 +158,12 @@ def _checks(subject: Subject) -> tuple[Block, ...]:
     )
 
 
-def _check(check: Check, hours: int) -> tuple[str | Cell, ...]:
+def _check(check: Check, hours: int, speed: float) -> tuple[str | Cell, ...]:
     if check.builtin == "verification":
         return (check.title, "0 different", "", "any", Cell(boxes=hours))
-    passes, warns = (bound(one, unit=check.unit) for one in (check.passes, check.warns))
+    given = (check.passes, check.warns)
+    passes, warns = (bound(one and floored(one, check, speed), unit=check.unit) for one in given)
+    warns = "" if warns == passes else warns  # nothing lies between them on a fast clock
     otherwise = "else"
     return (
         check.title,
@@ -185,5 +192,5 @@ def _gotchas(subject: Subject) -> tuple[Block, ...]:
     return (
         Items(tuple(("", line) for line in subject.plan.runbook.texts.gotchas)),
         Paragraph(MUST_NOT, strong="Must not:"),
-        Paragraph(f"Made {moment(subject.run.created_at)}; every time is UTC."),
+        Paragraph(f"Run written {moment(subject.run.created_at)}; every time is UTC."),
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from migration_runs.documents.blocks import Block, Code, Document, Facts, Items, Paragraph, Section
 from migration_runs.documents.subject import Subject, clock, lasts, owner_of
+from migration_runs.runbook import sqlfile
+from migration_runs.selectors.check_rules import rule_of
 from migration_runs.selectors.phase_views import PhaseView, StepView
 
 KEY = "runbook"
@@ -36,6 +38,7 @@ def build(subject: Subject) -> Document:
             Section(f"{step.place} {step.title}", tuple(_of_step(step)), key=f"step-{step.place}", level=3)
             for step in phase.steps
         ]
+    sections.append(Section("Checks by hand", tuple(_by_hand(subject)), key="by-hand", note="read only"))
     return Document(KEY, f"{TITLE}: {subject.run.name}", ABOUT, tuple(sections), subject.header)
 
 
@@ -49,6 +52,17 @@ def _move(subject: Subject) -> Facts:
         ("Neither copied nor compared", ", ".join(move.left_out) or "nothing"),
         ("A row that is there already and different", move.on_different),
     ))  # fmt: skip
+
+
+def _by_hand(subject: Subject) -> Iterator[Block]:
+    """The SQL of each check, for whoever looks while the panel is down."""
+    yield Paragraph("What the panel asks the target, each check with the rule that judges the answer.")
+    for check in subject.plan.runbook.checks:
+        rule = rule_of(check, clock_speed=subject.plan.clock_speed)
+        yield Paragraph(rule, strong=f"{check.title}:")
+        for file in (check.sql, check.closed_sql):
+            if file is not None:
+                yield Code(file.path, sqlfile.without_header(file.text))
 
 
 def _of_phase(phase: PhaseView, summary: str) -> Iterator[Block]:

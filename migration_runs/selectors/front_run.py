@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from migration_runs import phases
 from migration_runs.models import StepRun
 from migration_runs.phases import Role
 from migration_runs.runbook.texts import ReadinessItem
@@ -22,7 +21,7 @@ from migration_runs.selectors.start_views import (
     WaitingView,
 )
 from migration_runs.selectors.waiting import GROUPS_DUE
-from migration_runs.services import fleet, readiness, rollback
+from migration_runs.services import fleet, plans, readiness, rollback
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState
@@ -71,7 +70,7 @@ def _coming(at: Situation, me: Actor, everybody: Mapping[int, Actor]) -> tuple[C
             ComingView(
                 starts_at=phase.planned_start,
                 phase=f"{phase.number} {phase.phase.title}",
-                slot_end=at.run.planned_start + phases.by_number(phase.number).slot_end,
+                slot_end=plans.planned_end(at.plan, phase.number, phase.planned_start),
                 owner=_name(named, everybody),
                 role=role,
                 yours=me.user is not None and named == me.user.pk,

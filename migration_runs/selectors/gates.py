@@ -9,20 +9,28 @@ from migration_runs.models import Run, SignOff
 from migration_runs.phases import Role
 from migration_runs.runbook.plan import Plan
 from migration_runs.selectors.gate_views import SignOffView
+from migration_runs.services.gates import PLAN, phase_gate, phase_of, start_gate
 from migration_runs.services.offer import Action
 from migration_runs.states import ONLY_BACK
 
 
 def required(plan: Plan) -> list[tuple[str, str, Role]]:
     """Gate, its label and the role, for every signature that the plan asks for."""
-    wanted = [("plan", "Plan", role) for role in plan.runbook.approvals]
+    wanted = [(PLAN, label_of(PLAN), role) for role in plan.runbook.approvals]
     for declared in plan.runbook.phases:
         fixed = phases.by_number(declared.number)
-        wanted += [(f"start:{fixed.number}", f"{fixed.number} start", role) for role in fixed.start_sign_off]
-        wanted += [
-            (f"phase:{fixed.number}", f"{fixed.number} {fixed.title}", role) for role in declared.sign_off
-        ]
+        start, close = start_gate(fixed.number), phase_gate(fixed.number)
+        wanted += [(start, label_of(start), role) for role in fixed.start_sign_off]
+        wanted += [(close, label_of(close), role) for role in declared.sign_off]
     return wanted
+
+
+def label_of(gate: str) -> str:
+    """The gate as a table names it: ``Plan``, ``9 start``, ``4 backfill``."""
+    number = phase_of(gate)
+    if number is None:
+        return "Plan"
+    return f"{number} start" if gate == start_gate(number) else f"{number} {phases.by_number(number).title}"
 
 
 def sign_off_matrix(

@@ -32,6 +32,7 @@ from migration_runs.selectors.workers import hands_of
 from migration_runs.services import actions, adjusting, confirmations, fleet, people
 from migration_runs.services.offer import Action
 from migration_runs.services.plan_store import plan_of
+from migration_runs.services.plans import planned_end
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState
 
@@ -157,7 +158,7 @@ def _phases(
             assigned,
             may_confirm,
             now=now,
-            run=run,
+            slot_end=planned_end(plan, row.number, row.planned_start),
         )
         for row in rows
     )
@@ -172,7 +173,7 @@ def _phase(
     may_confirm: MayConfirm,
     *,
     now: datetime,
-    run: Run,
+    slot_end: datetime,
 ) -> PhaseView:
     fixed = phases.by_number(row.number)
     hands = hands_of(row, now=now)
@@ -186,7 +187,7 @@ def _phase(
         owner_role=declared.owner,
         owner=assigned.get(declared.owner, ""),
         planned_start=row.planned_start,
-        slot_end=run.planned_start + fixed.slot_end,
+        slot_end=slot_end,
         planned=timedelta(minutes=row.planned_minutes),
         started_at=row.started_at,
         finished_at=row.finished_at,

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 
+from migration_runs import phases
 from migration_runs.engine.outcome import CheckOutcome
 from migration_runs.models import DueCheck, MonitoringWindow
 from migration_runs.services import audit, clock, holding, notify, people, situation, waking
@@ -18,7 +19,6 @@ from migration_runs.services.situation import Situation
 from migration_runs.services.window import WindowRule, verdict_of
 from migration_runs.states import PhaseState, RunState
 
-MONITORING = 8
 WATCHED = frozenset({PhaseState.RUNNING, PhaseState.PAUSING, PhaseState.PAUSED})
 """States of phase 8 in which checks are made: during a pause or a hold they go on."""
 HOUR_MINUTES = 60
@@ -198,14 +198,14 @@ def _miss(at: Situation, rows: list[DueCheck], *, actor: Actor) -> None:
 
 def is_watched(at: Situation) -> bool:
     """Whether the run's checks are being made now."""
-    return at.run.state in WATCHED_RUNS and at.phase(MONITORING).state in WATCHED
+    return at.run.state in WATCHED_RUNS and at.phase(phases.MONITORING).state in WATCHED
 
 
 def _watched(run: str) -> dict[str, object]:
     """:func:`is_watched` as a filter; ``run`` is the path to the run."""
     return {
         f"{run}__state__in": [state.value for state in WATCHED_RUNS],
-        f"{run}__phases__number": MONITORING,
+        f"{run}__phases__number": phases.MONITORING,
         f"{run}__phases__state__in": [state.value for state in WATCHED],
     }
 
@@ -243,7 +243,7 @@ def _go_on(at: Situation) -> None:
     if window is None or not is_watched(at) or _goes_on_by_itself(at, window):
         return
     if window.ended_at is None and verdict_of(at).whole:
-        waking.wake(at.phase(MONITORING))
+        waking.wake(at.phase(phases.MONITORING))
         return
     if any(row.state in OPEN for row in at.due_checks):
         return

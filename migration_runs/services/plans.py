@@ -230,6 +230,14 @@ def planned_starts(plan: Plan, start: datetime) -> dict[int, datetime]:
     return starts
 
 
+def planned_end(plan: Plan, number: int, start: datetime) -> datetime:
+    """When the slot ends that begins at ``start``: the window's at the plan's speed, others as fixed."""
+    fixed = phases.by_number(number)
+    if number == phases.MONITORING:
+        return start + timedelta(hours=plan.runbook.window.hours / plan.clock_speed)
+    return start + (fixed.slot_end - fixed.slot_start)
+
+
 def _create(
     plan: Plan, *, actor: Actor, assignments: Assignments | None, planned_start: datetime | None
 ) -> Run:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from migration_runs import phases
 from migration_runs.engine.outcome import Outcome
 from migration_runs.exceptions import LeaseLost
 from migration_runs.models import PhaseRun, Run
@@ -85,7 +86,7 @@ def _working(at: Situation, phase: PhaseRun, outcome: Outcome, *, actor: Actor) 
 
 def _finish(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:
     phase.waiting = None
-    if phase.number == checks.MONITORING and _monitors(at):
+    if phase.number == phases.MONITORING and _monitors(at):
         if not verdict_of(at).whole:
             _watch_again(at, phase, actor=actor)
             return
@@ -95,12 +96,12 @@ def _finish(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:
     if at.run.state != RunState.ROLLING_BACK:
         gate = gates.phase_gate(phase.number)
         notify.sign_off_wanted(at, gate, gates.missing(at, gate), actor=actor)
-    if phase.number == checks.MONITORING:
+    if phase.number == phases.MONITORING:
         checks.drop_due(at)
 
 
 def _monitors(at: Situation) -> bool:
-    return any(step.kind == "monitor" for step in at.plan.runbook.phase(checks.MONITORING).steps)
+    return any(step.kind == "monitor" for step in at.plan.runbook.phase(phases.MONITORING).steps)
 
 
 def _watch_again(at: Situation, phase: PhaseRun, *, actor: Actor) -> None:

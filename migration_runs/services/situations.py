@@ -20,13 +20,11 @@ from migration_runs.models import (
     StepRun,
     VerificationReport,
 )
-from migration_runs.phases import Role
+from migration_runs.phases import CLEANUP, MONITORING, Role
 from migration_runs.services import plan_store
 from migration_runs.services.people import Actor
 from migration_runs.services.situation import Situation
 from migration_runs.states import PhaseState, RunState
-
-MONITORING, CLEANUP = 8, 9
 
 
 class _OfRun(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from migration_runs import dispatch
+from migration_runs import dispatch, phases
 from migration_runs.engine.outcome import Difference, RuleFound, Verification
 from migration_runs.exceptions import IllegalMove
 from migration_runs.models import PhaseRun, VerificationPass, VerificationReport
@@ -202,7 +202,7 @@ def mark_overdue(*, worker: str = "sweeper") -> list[int]:
     actor = people.worker_actor(worker)
     held: list[int] = []
     rows = PhaseRun.objects.filter(
-        number=checks.MONITORING, state__in=checks.WATCHED, run__state=RunState.IN_PROGRESS
+        number=phases.MONITORING, state__in=checks.WATCHED, run__state=RunState.IN_PROGRESS
     )
     for run_id in rows.values_list("run", flat=True):
         if not verification_schedule.overdue_since(run_id):
@@ -225,7 +225,7 @@ def hold_monitoring(at: Situation, *, reason: str, actor: Actor) -> bool:
 
     Nothing in other phases.
     """
-    state = at.phase(checks.MONITORING).state
+    state = at.phase(phases.MONITORING).state
     if state not in checks.WATCHED | {PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE}:
         return False
     if at.phase(9).state not in {PhaseState.PENDING, PhaseState.READY}:

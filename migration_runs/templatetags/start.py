@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.template import Context
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -95,13 +95,21 @@ def places(context: Context) -> list[Place]:
     apps: list[dict[str, Any]] = context.get("available_apps") or []
     if request is None or not context.get("has_permission"):
         return []
-    found = [("Start", reverse("admin:index"))]
+    found = [("Start", reverse("admin:index"), "")]
     models = {model["object_name"]: model["admin_url"] for app in apps for model in app["models"]}
-    found += [(title, models[name]) for title, name in OWN_PLACES if models.get(name)]
+    found += [(title, models[name], models[name]) for title, name in OWN_PLACES if models.get(name)]
     others = [app for app in apps if app["app_label"] not in {OWN_APP, ACCOUNTS}]
-    found += [(app["name"], app["app_url"]) for app in others]
-    found += [("Accounts", app["app_url"]) for app in apps if app["app_label"] == ACCOUNTS]
-    return [Place(title, url, _current(url, request.path)) for title, url in found]
+    found += [(app["name"], _front_page(app), app["app_url"]) for app in others]
+    found += [("Accounts", app["app_url"], app["app_url"]) for app in apps if app["app_label"] == ACCOUNTS]
+    return [Place(title, url, _current(url, area, request.path)) for title, url, area in found]
+
+
+def _front_page(app: dict[str, Any]) -> str:
+    """An app's own first page, where it has one named ``<label>_front``; else the list of its tables."""
+    try:
+        return reverse(f"{app['app_label']}_front")
+    except NoReverseMatch:
+        return str(app["app_url"])
 
 
 OWN_PLACES = (
@@ -113,8 +121,8 @@ OWN_PLACES = (
 )
 
 
-def _current(url: str, path: str) -> str:
+def _current(url: str, area: str, path: str) -> str:
+    """``area`` is the address below which everything belongs to the link; empty: nothing."""
     if url == path:
         return "page"
-    below = path.startswith(url) and url != reverse("admin:index")
-    return "true" if below else ""
+    return "true" if area and path.startswith(area) else ""

@@ -199,6 +199,8 @@ def places() -> dict[str, Place]:
         "bars-hours": _at(CHART.format("EURUSD", "1h", 60)),
         "messages": _at(_model("migration_runs_notification")),
         "message": Place(_newest(Notification, "/admin/migration_runs/notification/{}/change/")),
+        "signatures": _at(_model("migration_runs_signoff")),
+        "plans": _at(_model("migration_runs_storedplan")),
         "runs": _at(_model("migration_runs_run")),
         "runs-none": _at(_model("migration_runs_run") + "?q=nothing+like+it"),
         "run-new": _at(_model("migration_runs_run", "add")),

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import re
 
+import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from controlpanel.embedded_databases import TargetUrls
+from migration_runs.engine.bounds import floored
 from migration_runs.exceptions import NotAllowed, Refused
 from migration_runs.management.commands.run import COMMANDS
 from migration_runs.models import AuditEvent, Lesson
 from migration_runs.phases import Role
+from migration_runs.runbook import loader
 from migration_runs.runbook.steps import AssertStep, SqlStep
 from migration_runs.selectors import documents
+from migration_runs.selectors.run_page import run_view
 from migration_runs.services import audit, lessons
 from migration_runs.services.plan_store import plan_of
+from tests import plans
 from tests.control import HOW, Scene, control_plan, make_person
 from tests.integration import panel
 from tests.integration.panel import url
 from tests.integration.reading import as_role
+from tests.processes import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("control_db", "broker")
+SHIPPED = CHECKOUT / "bars" / "runbooks" / "dxy_1m"
 
 
 @pytest.fixture
@@ -168,3 +176,40 @@ def test_the_command_on_the_card_for_when_the_panel_is_down_is_one_that_there_is
     text = as_role(scene, Role.ONCALL).get(url("document_markdown", scene.run_id, "card")).content.decode()
     assert f"manage.py run rollback {scene.run_id} at a terminal" in text
     assert "rollback" in COMMANDS
+
+
+def test_the_card_judges_as_the_panel_does_and_the_runbook_has_each_checks_query() -> None:
+    age = plans.check("age", "SELECT 1 AS value, '' AS detail", passes={"below": 60}, unit="seconds")
+    scene = Scene.draft(panel.own_tables(control_plan(checks=[age], clock_speed=600.0)))
+    check = plan_of(scene.run.plan_id).runbook.checks[0]
+    assert check.passes is not None
+    assert floored(check.passes, check, 600.0).below == 1200  # two real seconds
+    client = as_role(scene, Role.ONCALL)
+    card = client.get(url("document_markdown", scene.run_id, "card")).content.decode()
+    assert "below 20 min" in card
+    assert "below 60 s" not in card
+    assert "approver ada" in card  # who approves the start of the cleanup stands beside who owns it
+    runbook = client.get(url("document_markdown", scene.run_id, "runbook")).content.decode()
+    assert "SELECT 1 AS value" in runbook.partition("Checks by hand")[2]
+
+
+def test_slots_follow_one_another_on_a_fast_clock() -> None:
+    scene = Scene.draft(panel.own_tables(control_plan(hours=24, clock_speed=720.0)))
+    found = run_view(scene.run_id, person=scene.people[Role.DBA]).phases
+    times = [moment for phase in found for moment in (phase.planned_start, phase.slot_end) if moment]
+    assert len(times) == 2 * len(found)
+    assert times == sorted(times)
+    page = as_role(scene, Role.DBA).get(url("document", scene.run_id, "before-after")).content.decode()
+    assert "720 times real time" in page
+
+
+def test_the_queries_of_the_shipped_card_run_and_see_each_kind_of_difference(bars_target: TargetUrls) -> None:
+    queries = {query.sql.path: query.sql.text for query in loader.load(SHIPPED).queries}
+    with psycopg.connect(bars_target.app_url) as conn:
+        for text in queries.values():
+            assert conn.execute(text).description is not None
+        equal = next(text for path, text in queries.items() if path.endswith("equal.sql"))
+        missing = conn.execute(equal).fetchone()
+        assert missing is not None
+        assert missing[0] > 0
+        assert missing[1:] == (0, 0)
