@@ -15,7 +15,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from migration_runs.models import SignOff, StoredPlan
+from migration_runs.phases import PHASES
 from migration_runs.selectors import gates
+from migration_runs.services import gates as gate_rules
 from migration_runs.templatetags import phasegate
 
 
@@ -54,6 +56,26 @@ def _link_to(run: Any) -> SafeString:
     )
 
 
+class GateFilter(admin.SimpleListFilter):
+    """By gate, in the words of the column."""
+
+    title = "gate"
+    parameter_name = "gate"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Every gate that there can be, in the order of a run."""
+        closing = [gate_rules.phase_gate(phase.number) for phase in PHASES]
+        starting = [gate_rules.start_gate(phase.number) for phase in PHASES if phase.start_sign_off]
+        found = sorted(
+            (*closing, *starting), key=lambda gate: (gate_rules.phase_of(gate) or 0, gate in closing)
+        )
+        return [(gate, gates.label_of(gate)) for gate in (gate_rules.PLAN, *found)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Signatures of the chosen gate."""
+        return queryset.filter(gate=self.value()) if self.value() else queryset
+
+
 @admin.register(SignOff)
 class SignOffAdmin(ReadOnlyAdmin):
     """Every signature and refusal."""
@@ -61,7 +83,8 @@ class SignOffAdmin(ReadOnlyAdmin):
     heading = "Signatures"
     list_display = ("given", "gate_label", "role", "person", "run_link", "when", "void_since")
     list_display_links = ("given",)
-    list_filter = ("gate", "role", "approved")
+    list_filter = (GateFilter, "role", "approved")
+    ordering = ("-at",)
     list_select_related = ("run", "person")
     fields = (
         "given", "gate_label", "role", "person", "run_link", "when", "expires", "comment", "plan_digest",
