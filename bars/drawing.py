@@ -75,6 +75,11 @@ class Drawing:
     times: tuple[datetime, ...]
     height: int = HIGH
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether a bar closed where it opened: a line instead of a body."""
+        return any(not shape.width for shape in self.shapes)
+
 
 def draw(chart: Chart) -> Drawing:
     """Lay the chart out. A chart without a price has an empty scale."""
@@ -98,11 +103,16 @@ def draw(chart: Chart) -> Drawing:
         closed=tuple(_band(band) for band in chart.closed),
         lines=lines[1:-1],
         prices=tuple(f"{price(at):,.{decimals}f}" for at in lines) if chart.high else (),
-        times=tuple(
-            chart.slots[min(round(n * (places - 1) / (LABELS - 1)), places - 1)].start
-            for n in range(LABELS if places >= LABELS else min(places, 1))
-        ),
+        times=_times(chart),
     )
+
+
+def _times(chart: Chart) -> tuple[datetime, ...]:
+    """The times that lie at equal steps over the whole width, both ends included."""
+    slots = chart.slots
+    if len(slots) < LABELS:
+        return tuple(slot.start for slot in slots[:1])
+    return (*(slots[n * len(slots) // (LABELS - 1)].start for n in range(LABELS - 1)), slots[-1].stop)
 
 
 def _scale(chart: Chart) -> tuple[float, float]:

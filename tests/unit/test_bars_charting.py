@@ -146,6 +146,18 @@ def test_a_higher_price_is_drawn_higher_and_a_fall_is_filled() -> None:
     assert first.height > 0
 
 
+def test_times_lie_at_equal_steps_over_the_whole_width() -> None:
+    chart = charting.chart(
+        (), start=MONDAY, stop=MONDAY + 120 * MINUTE, step=MINUTE, since=MONDAY, now=MONDAY
+    )
+    assert drawing.draw(chart).times == tuple(MONDAY + n * 30 * MINUTE for n in range(5))
+
+
+def test_a_bar_that_closed_where_it_opened_is_said_to_be_unchanged() -> None:
+    assert drawing.draw(chart_of(both(0))).unchanged
+    assert not drawing.draw(chart_of(Held(MONDAY, Bar(100, 103, 99, 102), None))).unchanged
+
+
 def test_an_empty_chart_can_be_drawn() -> None:
     picture = drawing.draw(chart_of())
     assert picture.shapes == ()
