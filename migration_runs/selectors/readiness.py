@@ -50,6 +50,7 @@ def readiness_of(
                 by=("the panel" if ticked else "") if fact else (tick.person.username if tick else ""),
                 at=fact.since if fact else (tick.at if tick else None),
                 may_tick=not ticked and _may(partial(readiness.may_tick, at, actor, item=item.key)),
+                later=readiness.is_later(at, item),
                 person=(named or {}).get(item.role, ""),
                 evidence=tick.evidence if tick else "",
                 known_from=fact.known_from if fact else "",

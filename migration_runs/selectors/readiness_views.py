@@ -24,6 +24,7 @@ class ReadinessView:
     """A line of the readiness checklist.
 
     ``by`` and ``at`` are of the tick that counts; of an automatic item since when its fact is known.
+    ``later``: it cannot be ticked before the run has ended.
     ``known_from`` says from what the panel knows it. ``person`` is who is named for the role.
     """
 
@@ -36,6 +37,7 @@ class ReadinessView:
     by: str
     at: datetime | None
     may_tick: bool
+    later: bool = False
     person: str = ""
     evidence: str = ""
     known_from: str = ""

@@ -23,10 +23,8 @@ APPROVED = frozenset({
     RunState.APPROVED, RunState.IN_PROGRESS, RunState.ON_HOLD, RunState.COMPLETED, RunState.SEALED,
 })  # fmt: skip
 AFTER = "after"
+BACK = frozenset({RunState.ROLLING_BACK, RunState.ROLLED_BACK})
 ENDED = frozenset({RunState.COMPLETED, RunState.SEALED, RunState.ROLLED_BACK})
-BEEN_DONE = frozenset({StepState.DONE, StepState.UNDOING, StepState.UNDONE})
-"""What a rollback takes back has been done all the same."""
-
 FINISHED = frozenset({PhaseState.AWAITING_SIGN_OFF, PhaseState.DONE})
 
 
@@ -57,25 +55,33 @@ class Fact:
 
 def _approved(at: Situation) -> Fact:
     given = [s.at for s in at.sign_offs if s.approved and s.gate == gates.PLAN]
-    so = at.run.state in APPROVED or (bool(given) and at.run.started_at is not None)
+    so = at.run.state in APPROVED or (bool(given) and at.run.state in BACK)
     return Fact(so, "the signatures on the plan", max(given, default=None) if so else None)
+
+
+def _signed(at: Situation, phase: int, known_from: str) -> Fact:
+    """What was signed was so, also when it was taken back: a phase is signed when its steps are done."""
+    given = [s.at for s in at.sign_offs if s.approved and s.gate == gates.phase_gate(phase)]
+    return Fact(bool(given), known_from, max(given, default=None))
 
 
 def _steps_done(phase: int, kind: str, words: str) -> Callable[[Situation], Fact]:
     def ask(at: Situation) -> Fact:
         steps = [s for s in at.steps if s.phase.number == phase and s.kind == kind]
-        so = bool(steps) and all(s.state in BEEN_DONE for s in steps)
-        ended = [s.finished_at for s in steps if s.finished_at] if so else []
-        return Fact(so, f"{words} of phase {phase}", max(ended, default=None))
+        if bool(steps) and all(s.state == StepState.DONE for s in steps):
+            ended = [s.finished_at for s in steps if s.finished_at]
+            return Fact(so=True, known_from=f"{words} of phase {phase}", since=max(ended, default=None))
+        return _signed(at, phase, f"{words} of phase {phase}")
 
     return ask
 
 
 def _phase_over(number: int, words: str) -> Callable[[Situation], Fact]:
     def ask(at: Situation) -> Fact:
-        so = at.phase(number).state in FINISHED
-        ended = [s.finished_at for s in at.steps if s.phase.number == number and s.finished_at]
-        return Fact(so, f"{words} of phase {number}", max(ended, default=None) if so else None)
+        if at.phase(number).state in FINISHED:
+            ended = [s.finished_at for s in at.steps if s.phase.number == number and s.finished_at]
+            return Fact(so=True, known_from=f"{words} of phase {number}", since=max(ended, default=None))
+        return _signed(at, number, f"{words} of phase {number}")
 
     return ask
 
@@ -125,6 +131,11 @@ def require_day_before(at: Situation) -> None:
         raise Refused(f"The day-before checklist is not complete. Open: {names}.", rule="readiness")
 
 
+def is_later(at: Situation, item: ReadinessItem) -> bool:
+    """Whether the item is for afterwards, and the run has not ended."""
+    return item.group == AFTER and at.run.state not in ENDED | RUN_FINAL
+
+
 def may_tick(at: Situation, actor: Actor, *, item: str) -> ReadinessItem:
     """The item, if the actor may tick it now. Raises Refused, NotAllowed or IllegalMove with the reason."""
     found = _of_a_person(at, actor, item=item, what="Ticking")
@@ -153,12 +164,12 @@ def _of_a_person(at: Situation, actor: Actor, *, item: str, what: str) -> Readin
     if found.automatic:
         raise Refused(f"'{item}' is ticked by the panel itself, once it is so.", rule="readiness")
     actor.require((found.role,), f"{what} '{item}'")
-    if found.group == AFTER and at.run.state not in ENDED:
+    if is_later(at, found):
         raise IllegalMove(
             f"'{item}' is for afterwards: it is ticked once {at.run.name} is completed or rolled back.",
             rule="state",
         )
-    if found.group != AFTER and at.run.state in RUN_FINAL:
+    if at.run.state in RUN_FINAL and not (found.group == AFTER and at.run.state in ENDED):
         raise IllegalMove(f"{at.run.name} is over: nothing is ticked any more.", rule="state")
     return found
 

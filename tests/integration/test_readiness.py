@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
 
+from migration_runs.engine.outcome import Outcome
 from migration_runs.exceptions import IllegalMove, NotAllowed, Refused
 from migration_runs.models import AuditEvent, ReadinessTick, StepRun
 from migration_runs.phases import Role
@@ -91,27 +92,34 @@ def test_what_is_for_afterwards_is_ticked_when_the_run_is_completed_or_rolled_ba
     dora = at.people[Role.DBA]
     with pytest.raises(IllegalMove, match="completed or rolled back"):
         readiness.tick(at.run_id, item="lessons", person=dora, how=HOW)
-    assert not next(view for view in _views(at, dora) if view.key == "lessons").may_tick
+    seen = next(view for view in _views(at, dora) if view.key == "lessons")
+    assert (seen.may_tick, seen.later) == (False, True)
     roll_back(at)
     readiness.tick(at.run_id, item="lessons", person=dora, how=HOW)
     assert AuditEvent.objects.get(run_id=at.run_id, action="readiness.tick").detail["text"] == late["text"]
 
 
-def test_what_was_so_before_a_rollback_stays_ticked() -> None:
-    backup = {
-        "key": "backup",
-        "group": "day_of",
-        "text": "Backup",
-        "role": "dba",
-        "automatic": "backup_done",
-    }
-    at = Scene.at_phase(2, control_plan(readiness=[ITEMS[1], backup]))
-    plan = control_plan(readiness=[ITEMS[1], backup])
+BACKUP = {"key": "backup", "group": "day_of", "text": "Backup", "role": "dba", "automatic": "backup_done"}
+
+
+def test_what_was_signed_before_a_rollback_stays_ticked() -> None:
+    plan = control_plan(readiness=[ITEMS[1], BACKUP])
+    at = Scene.at_phase(2, plan)
     StepRun.objects.filter(phase=at.phase(1)).update(kind="backup", state="done")
     assert known(at, plan) == {"approved": True, "backup_done": True}
     StepRun.objects.filter(phase=at.phase(1)).update(state="undone")
     roll_back(at)
     assert known(at, plan) == {"approved": True, "backup_done": True}
+
+
+def test_what_was_begun_failed_and_was_undone_is_not_ticked() -> None:
+    plan = control_plan(readiness=[BACKUP])
+    at = Scene.at_phase(1, plan)
+    at.start(1)
+    at.work(1, Outcome(status="failed", error="the disk is full", kept="nothing", next_step="make room"))
+    StepRun.objects.filter(phase=at.phase(1)).update(kind="backup", state="undone")
+    roll_back(at)
+    assert known(at, plan) == {"backup_done": False}
 
 
 def test_unknown_item_is_refused_naming_those_that_are() -> None:
