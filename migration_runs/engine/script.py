@@ -215,6 +215,12 @@ def shorten(row: Mapping[str, Any], limit: int = 400) -> str:
     return ", ".join(shown) + (f" and {left} more" if left else "")
 
 
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{name}={told}" for name, told in _pairs(value)) + ")"
+    return str(jsonable(value))
+
+
 def _pairs(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -222,6 +228,6 @@ def _pairs(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, s
         elif isinstance(value, bool):
             yield f"{within}{name}", "yes" if value else "no"
         elif isinstance(value, list | tuple):
-            yield f"{within}{name}", " ".join(str(jsonable(one)) for one in value) or "none"
+            yield f"{within}{name}", " ".join(_told(one) for one in value) or "none"
         else:
             yield f"{within}{name}", "nothing" if value is None else str(jsonable(value))

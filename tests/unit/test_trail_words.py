@@ -117,4 +117,5 @@ def test_a_row_is_told_without_brackets_and_whole_pairs_alone() -> None:
     }
     told = script.shorten(row)
     assert told == "ok=yes, bars=72, verdict.to=2026-03-02T00:00:00+00:00, verdict.in=1 2, none=nothing"
+    assert script.shorten({"rows": [{"id": 1}, {"id": 2}]}) == "rows=(id=1) (id=2)"
     assert script.shorten(row, 20) == "ok=yes, bars=72 and 3 more"
