@@ -23,7 +23,7 @@ ASKS_FIRST = 422
 DONE = {
     "note": "The note is on the card.",
     "give": "The card waits for {to}. Until it is taken, the watch stays where it is.",
-    "take": "You have the watch.",
+    "take": "You have the watch. Whatever oncall is told, you are told too.",
     "withdraw": "Withdrawn. The watch stays where it was.",
 }
 

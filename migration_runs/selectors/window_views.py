@@ -158,8 +158,9 @@ class WindowView:
 
     @property
     def warns_now(self) -> bool:
-        """Whether the newest round warned."""
-        return self.last is not None and self.last.verdict == "warn"
+        """Whether the newest round of the window itself warned."""
+        done = [view for view in self.own_rounds if view.has_result]
+        return bool(done) and done[-1].verdict == "warn"
 
     @property
     def next_round(self) -> RoundView | None:
