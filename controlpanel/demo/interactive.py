@@ -22,7 +22,7 @@ from controlpanel import embedded
 from controlpanel.demo import headless, people, world
 from controlpanel.demo.driver import DemoFailedError, Driver
 from controlpanel.demo.processes import Processes
-from controlpanel.demo_servers import MAIL_DIR, TARGETS
+from controlpanel.demo_servers import TARGETS
 from migration_runs.exceptions import Refused
 from migration_runs.models import Run
 from migration_runs.phases import PHASES, Role
@@ -178,10 +178,11 @@ def _wait_for_web(processes: Processes, port: int) -> None:
     raise DemoFailedError(f"the panel does not answer on port {port}:\n{processes.tail('web')}")
 
 
-def _mail(data_dir: Path) -> str:
-    """Where messages go: into a directory of the demo, or where EMAIL_URL of the environment says."""
-    own = settings.EMAIL_BACKEND.endswith("filebased.EmailBackend")
-    return str(data_dir / MAIL_DIR) if own else f"sent by {settings.EMAIL_HOST}, as EMAIL_URL says"
+def _mail() -> str:
+    """Where messages go, as EMAIL_URL says: into files of the demo, where the user has set none."""
+    backend = settings.EMAIL_BACKEND.split(".")[-2]
+    by = {"filebased": getattr(settings, "EMAIL_FILE_PATH", ""), "smtp": f"sent by {settings.EMAIL_HOST}"}
+    return str(by.get(backend, backend))
 
 
 def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], None]) -> None:
@@ -195,7 +196,7 @@ def _greet(port: int, password: str, pace: world.Pace, *, say: Callable[[str], N
     say(f"The market runs at {pace.speed:g} times real time: the 24 h window takes {minutes:g} min.")
     say("Deploy the bars' code in another terminal: .venv/bin/python manage.py bars deploy migrated")
     data_dir = embedded.default_data_dir()
-    say(f"Logs: {data_dir / 'logs'}   Backups: {settings.BACKUP_DIR}   E-mail: {_mail(data_dir)}")
+    say(f"Logs: {data_dir / 'logs'}   Backups: {settings.BACKUP_DIR}   E-mail: {_mail()}")
     say("Ctrl-C stops everything; `make demo` goes on where it was; `make clean` forgets.")
 
 

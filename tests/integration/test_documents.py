@@ -205,11 +205,22 @@ def test_slots_follow_one_another_on_a_fast_clock() -> None:
 
 def test_the_queries_of_the_shipped_card_run_and_see_each_kind_of_difference(bars_target: TargetUrls) -> None:
     queries = {query.sql.path: query.sql.text for query in loader.load(SHIPPED).queries}
-    with psycopg.connect(bars_target.app_url) as conn:
+    equal = next(text for path, text in queries.items() if path.endswith("equal.sql"))
+    scope = "canonical_symbol = 'DXY' AND timeframe = '1m'"
+    with psycopg.connect(bars_target.owner_url) as conn:
         for text in queries.values():
             assert conn.execute(text).description is not None
-        equal = next(text for path, text in queries.items() if path.endswith("equal.sql"))
-        missing = conn.execute(equal).fetchone()
-        assert missing is not None
-        assert missing[0] > 0
-        assert missing[1:] == (0, 0)
+        total = conn.execute(f"SELECT count(*) FROM derived_data_bars WHERE {scope} AND deleted_at IS NULL")
+        assert conn.execute(equal).fetchone() == (*(total.fetchone() or ()), 0, 0)
+        names = "canonical_symbol, timeframe, ts_utc, open, high, low, close, is_partial, source, raw, ingested_at"
+        conn.execute(
+            f"INSERT INTO data_bars ({names}) SELECT {names.replace('source', repr('synthetic'))} "
+            f"FROM derived_data_bars WHERE {scope} AND deleted_at IS NULL"
+        )
+        assert conn.execute(equal).fetchone() == (0, 0, 0)
+        first = f"ts_utc = (SELECT min(ts_utc) FROM derived_data_bars WHERE {scope} AND deleted_at IS NULL)"
+        conn.execute(f"UPDATE data_bars SET high = high + 1 WHERE {scope} AND {first}")
+        assert conn.execute(equal).fetchone() == (0, 0, 1)
+        conn.execute(f"UPDATE data_bars SET ts_utc = ts_utc - interval '1 year' WHERE {scope} AND {first}")
+        assert conn.execute(equal).fetchone() == (1, 1, 0)
+        conn.rollback()

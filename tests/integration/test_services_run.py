@@ -147,7 +147,7 @@ def test_hold_pauses_the_phase_blocks_starts_and_ends_with_resume() -> None:
 def test_sealing_waits_for_the_retention() -> None:
     scene = Scene.at_phase(9)
     scene.go_through(9)
-    with pytest.raises(Exception, match="can be rolled back until"):
+    with pytest.raises(Exception, match="until it is sealed it can be rolled back"):
         runs.seal_run(scene.run_id, person=scene.people[Role.APPROVER], how=HOW)
     run = scene.run
     run.seal_after = run.completed_at
