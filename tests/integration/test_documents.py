@@ -212,7 +212,8 @@ def test_the_queries_of_the_shipped_card_run_and_see_each_kind_of_difference(bar
             assert conn.execute(text).description is not None
         total = conn.execute(f"SELECT count(*) FROM derived_data_bars WHERE {scope} AND deleted_at IS NULL")
         assert conn.execute(equal).fetchone() == (*(total.fetchone() or ()), 0, 0)
-        names = "canonical_symbol, timeframe, ts_utc, open, high, low, close, is_partial, source, raw, ingested_at"
+        key, rest = "canonical_symbol, timeframe, ts_utc", "is_partial, source, raw, ingested_at"
+        names = f"{key}, open, high, low, close, {rest}"
         conn.execute(
             f"INSERT INTO data_bars ({names}) SELECT {names.replace('source', repr('synthetic'))} "
             f"FROM derived_data_bars WHERE {scope} AND deleted_at IS NULL"
