@@ -171,7 +171,7 @@ def verdict(rows: Sequence[Row], expression: str, file: SqlFile) -> None:
     if key:
         value = value.get(key) if isinstance(value, dict) else None
     if value is not True:
-        raise StepFailed(f"{file.path}: its own verdict ({expression}) is {value!r}: {shorten(rows[0])}")
+        raise StepFailed(f"{file.path}: its own verdict ({expression}) is {value!r}: {shorten(rows[0], 900)}")
 
 
 def set_local_timeouts(conn: psycopg.Connection[Any], step: StepBase) -> None:

@@ -99,6 +99,6 @@ def test_the_login_page_works_in_a_browser_under_the_policy(page: Page, panel_ur
     page.get_by_label("Username").fill("nobody")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
-    assert "correct username and password" in page.inner_text(".errornote")
+    assert "do not go together" in page.inner_text(".errornote")
     # Styles were applied, so the policy lets the panel's own files through.
     assert page.evaluate("getComputedStyle(document.querySelector('#header')).display") == "flex"
